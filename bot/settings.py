@@ -33,36 +33,91 @@ class Setting(NamedTuple):
 
 SETTINGS = (
     # where things are
-    Setting("home", Path, PROJECT / ".kefu", "Folder of everything Kefu makes: database, models, index, mailbox, keys."),
-    Setting("database_url", str, "", "Database; empty: SQLite in the home folder. PostgreSQL: postgresql://user@host/name."),
-    Setting("tracker_url", str, "", "Database of the dialogue's memory; empty: SQLite in the home folder, or the PostgreSQL above."),
-    Setting("redis_url", str, "", "Redis for rate limits shared by several gateways; empty: each gateway counts alone."),
+    Setting(
+        "home", Path, PROJECT / ".kefu", "Folder of everything Kefu makes: database, models, index, mailbox, keys."
+    ),
+    Setting(
+        "database_url", str, "", "Database; empty: SQLite in the home folder. PostgreSQL: postgresql://user@host/name."
+    ),
+    Setting(
+        "tracker_url",
+        str,
+        "",
+        "Database of the dialogue's memory; empty: SQLite in the home folder, or the PostgreSQL above.",
+    ),
+    Setting(
+        "redis_url", str, "", "Redis for rate limits shared by several gateways; empty: each gateway counts alone."
+    ),
     # addresses
-    Setting("host", str, "127.0.0.1", "Address of the gateway. 127.0.0.1 is this machine only; 0.0.0.0 is every network it is on."),
+    Setting(
+        "host",
+        str,
+        "127.0.0.1",
+        "Address of the gateway. 127.0.0.1 is this machine only; 0.0.0.0 is every network it is on.",
+    ),
     Setting("port", int, 8080, "Port of the gateway; the other processes follow (see the next ones)."),
     Setting("dialogue_port", int, 8101, "First port of the dialogue processes, on loopback."),
     Setting("nlu_port", int, 8091, "Port of the nlu process, on loopback."),
     Setting("actions_port", int, 8092, "Port of the action server, on loopback."),
-    Setting("public_url", str, "", "Address customers reach the gateway at; empty: http://HOST:PORT. Webhook signatures use it."),
+    Setting(
+        "public_url",
+        str,
+        "",
+        "Address customers reach the gateway at; empty: http://HOST:PORT. Webhook signatures use it.",
+    ),
     # size
     Setting("dialogue_workers", int, 1, "Dialogue processes; a conversation always goes to the same one."),
     Setting("turns_concurrency", int, 16, "Conversations one turns process serves at a time."),
     Setting("torch_threads", int, 1, "Threads a model process uses for one computation."),
     # secrets
-    Setting("secret", str, "", "Key that signs visitor sessions and console cookies; empty: made once and kept in the home folder.", True),
-    Setting("shop_secret", str, "", "Key shared with the shop; its server signs customer tokens with it. Empty: made once and kept in the home folder.", True),
-    Setting("internal_token", str, "", "Token between our own processes; empty: made once and kept in the home folder.", True),
+    Setting(
+        "secret",
+        str,
+        "",
+        "Key that signs visitor sessions and console cookies; empty: made once and kept in the home folder.",
+        True,
+    ),
+    Setting(
+        "shop_secret",
+        str,
+        "",
+        "Key shared with the shop; its server signs customer tokens with it. Empty: made once and kept in the home folder.",
+        True,
+    ),
+    Setting(
+        "internal_token",
+        str,
+        "",
+        "Token between our own processes; empty: made once and kept in the home folder.",
+        True,
+    ),
     # the shop
     Setting("shop_name", str, "Kefu Outdoor & Home", "Name customers read."),
     Setting("allowed_origins", str, "*", "Web origins the widget may be embedded on, comma separated; * allows all."),
     Setting("shop_language", str, "en", "Language a conversation starts in: en or zh."),
     # models
-    Setting("encoder", str, "offline", "Sentence encoder (BERT): a hub name, a local folder, or offline: the multilingual weights inside an installed package."),
-    Setting("gpt2", str, "own", "Generator: own (trained here on the shop's dialogues), a hub name such as gpt2, or a local folder."),
+    Setting(
+        "encoder",
+        str,
+        "offline",
+        "Sentence encoder (BERT): a hub name, a local folder, or offline: the multilingual weights inside an installed package.",
+    ),
+    Setting(
+        "gpt2",
+        str,
+        "own",
+        "Generator: own (trained here on the shop's dialogues), a hub name such as gpt2, or a local folder.",
+    ),
     Setting("device", str, "auto", "auto, cpu or cuda."),
     Setting("train_size", str, "small", "small: minutes on two cores; full: every member, fine-tuned to the end."),
     # mail
-    Setting("smtp_url", str, "", "Mail server, smtp://user:password@host:587; empty: mails are files in the mailbox folder of the home.", True),
+    Setting(
+        "smtp_url",
+        str,
+        "",
+        "Mail server, smtp://user:password@host:587; empty: mails are files in the mailbox folder of the home.",
+        True,
+    ),
     Setting("mail_from", str, "service@shop.example", "Sender of mails to customers."),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -81,7 +136,9 @@ class Settings:
             raise AttributeError(f"no setting {name!r}") from None
 
     def __repr__(self) -> str:
-        shown = (f"{name}={'***' if BY_NAME[name].secret and value else value!r}" for name, value in self.values.items())
+        shown = (
+            f"{name}={'***' if BY_NAME[name].secret and value else value!r}" for name, value in self.values.items()
+        )
         return f"Settings({', '.join(shown)})"
 
     @property
@@ -119,7 +176,9 @@ def load(environ: Mapping[str, str] | None = None, *, file: Path | None = None) 
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            raise SettingError(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "; see `kefu settings`"))
+            raise SettingError(
+                f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "; see `kefu settings`")
+            )
     values = {setting.name: _value(setting, given.get(setting.variable)) for setting in SETTINGS}
     home = values["home"] = Path(values["home"]).expanduser().resolve()
     home.mkdir(parents=True, exist_ok=True)

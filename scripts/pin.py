@@ -18,10 +18,7 @@ KEPT = {
         # one torch for everybody: the build that the models were measured with
         "torch": "2.13.0",
     },
-    "bot/dialogue": {
-        # Sanic 21.12 asks for websockets < 11, Rasa for no numpy above 1.25 (its markers fork by platform)
-        "numpy": "1.22.3",
-    },
+    "bot/dialogue": {},
 }
 
 
