@@ -32,7 +32,10 @@ class PaymentMethod(Base):
     """A method on file. Only what may be shown: a kind, a brand, four digits; a gift card's balance."""
 
     __tablename__ = "payment_methods"
-    __table_args__ = (Index("ix_payment_methods_customer_id", "customer_id"),)
+    __table_args__ = (
+        Index("ix_payment_methods_customer_id", "customer_id"),
+        Index("ix_payment_methods_fingerprint", "fingerprint"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
@@ -46,9 +49,28 @@ class PaymentMethod(Base):
     customer: Mapped[Customer] = relationship(back_populates="payment_methods")
 
 
+class CustomerEvent(Base):
+    """What happened to an account: sign-ins, changes, deletion. Audit, risk signal, and idempotency like OrderEvent."""
+
+    __tablename__ = "customer_events"
+    __table_args__ = (
+        UniqueConstraint("request_id", "kind", "customer_id"),
+        Index("ix_customer_events_customer_id_at", "customer_id", "at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    # created | signed_in | password_changed | email_changed | address_added | payment_method_added | edited | deleted | ...
+    kind: Mapped[str]
+    actor: Mapped[str]  # customer:<id> | agent:<id> | system
+    request_id: Mapped[str]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)  # device_id, ip, fields changed; never a password
+
+
 class Product(Base):
     __tablename__ = "products"
-    __table_args__ = (Index("ix_products_category", "category"),)
+    __table_args__ = (Index("ix_products_category", "category"), Index("ix_products_updated_at", "updated_at"))
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
@@ -80,13 +102,17 @@ class Variant(Base):
     currency: Mapped[str] = mapped_column(default="EUR")
     stock: Mapped[int] = mapped_column(default=0)
     active: Mapped[bool] = mapped_column(default=True)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 
     product: Mapped[Product] = relationship(back_populates="variants")
 
 
 class Order(Base):
     __tablename__ = "orders"
-    __table_args__ = (Index("ix_orders_customer_id_placed_at", "customer_id", "placed_at"),)
+    __table_args__ = (
+        Index("ix_orders_customer_id_placed_at", "customer_id", "placed_at"),
+        Index("ix_orders_placed_at", "placed_at"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     number: Mapped[str] = mapped_column(unique=True)  # what the customer sees: "K-104233"
@@ -156,7 +182,10 @@ class Payment(Base):
     """Money that moved for an order; a refund is a row of its own."""
 
     __tablename__ = "payments"
-    __table_args__ = (Index("ix_payments_order_id", "order_id"),)
+    __table_args__ = (
+        Index("ix_payments_order_id", "order_id"),
+        Index("ix_payments_payment_method_id", "payment_method_id"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"))
@@ -214,6 +243,7 @@ class Interaction(Base):
     __table_args__ = (
         Index("ix_interactions_customer_id_at", "customer_id", "at"),
         Index("ix_interactions_at", "at"),
+        Index("ix_interactions_product_id", "product_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -250,6 +280,16 @@ class Policy(Base):
     key: Mapped[str] = mapped_column(primary_key=True)  # e.g. "return_window_days"
     value: Mapped[dict[str, Any]]  # {"value": 30}
     help: Mapped[str] = mapped_column(Text)
+
+
+class ShopFact(Base):
+    """What the shop knows about itself: which demo data it holds, whether the owner imported their own."""
+
+    __tablename__ = "shop_facts"
+
+    key: Mapped[str] = mapped_column(primary_key=True)  # demo | own_data
+    value: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 
 
 class Promotion(Base):
