@@ -1,0 +1,65 @@
+"""Fixtures for every test: a clean environment, and a real database on SQLite and on PostgreSQL."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from bot.database import conversation, shop  # noqa: F401  (the tables register themselves)
+from bot.database.base import Base
+from bot.database.engine import Sessions, open_engine, open_sessions
+
+POSTGRES = "KEFU_TEST_POSTGRES_URL"
+_POSTGRES_URL = os.environ.get(POSTGRES, "")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads the settings of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith("KEFU_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of an empty database of this test's own, on each kind of server."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'kefu.db'}"
+        return
+    yield from fresh_postgres()
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """URL of an empty PostgreSQL database of this test's own."""
+    yield from fresh_postgres()
+
+
+def fresh_postgres() -> Iterator[str]:
+    if not _POSTGRES_URL:
+        pytest.skip(f"{POSTGRES} is not set: no PostgreSQL to test on")
+    server = open_engine(_POSTGRES_URL).execution_options(isolation_level="AUTOCOMMIT")
+    name = f"kefu_test_{uuid.uuid4().hex[:12]}"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(_POSTGRES_URL).set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on a database that has all tables and no row."""
+    made = open_engine(database_url)
+    Base.metadata.create_all(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Sessions:
+    return open_sessions(engine)
