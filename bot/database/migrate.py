@@ -50,7 +50,8 @@ def migrate(engine: Engine) -> Migrated:
     """Run what is missing and add default policy numbers that are absent.
 
     Raises:
-        MigrationError: the database is newer than this version, holds tables that no migration made, or cannot be reached.
+        MigrationError: the database is newer than this version, holds tables that no migration made, or cannot be
+            reached.
     """
     try:
         with engine.begin() as connection:
@@ -107,7 +108,8 @@ def revise(engine: Engine, message: str) -> Path:
     """Write a new migration: the difference between the migrated database and the tables in code."""
     with engine.begin() as connection:
         script = command.revision(_config(connection), message=message, autogenerate=True)
-    assert not isinstance(script, list) and script is not None  # noqa: S101  (one head, one file)
+    if script is None or isinstance(script, list):
+        raise MigrationError("alembic wrote no single file; migrations must have one head")
     return Path(script.path)
 
 
@@ -123,9 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(prog="python -m bot.database.migrate", description=__doc__)
     parser.add_argument("--force", action="store_true", help="accepted for symmetry; a migration runs once anyway")
-    parser.add_argument(
-        "--revise", metavar="MESSAGE", help="developers: write a migration for changed tables, run nothing"
-    )
+    parser.add_argument("--revise", metavar="MESSAGE", help="developers: write a migration for changed tables, no more")
     options = parser.parse_args(argv)
     engine = open_engine(settings.load().database_url)
     console = Console(highlight=False)

@@ -60,7 +60,7 @@ class CustomerEvent(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
-    # created | signed_in | password_changed | email_changed | address_added | payment_method_added | edited | deleted | ...
+    # created | signed_in | password_changed | email_changed | address_added | payment_method_added | edited | deleted
     kind: Mapped[str]
     actor: Mapped[str]  # customer:<id> | agent:<id> | system
     request_id: Mapped[str]

@@ -47,7 +47,7 @@ def test_a_database_of_a_newer_version_is_refused_in_one_sentence(database: Engi
 
 def test_tables_that_no_migration_made_are_refused(database: Engine) -> None:
     Base.metadata.tables["policies"].create(database)
-    with pytest.raises(MigrationError, match="1 of our tables .policies, .* but no revision"):
+    with pytest.raises(MigrationError, match=r"1 of our tables .policies, .* but no revision"):
         migrate(database)
 
 

@@ -1,5 +1,7 @@
 """Alembic's entry point: runs in the connection that `bot.database.migrate` opened, in one transaction."""
 
+from typing import Any, Literal
+
 from alembic import context
 from sqlalchemy import DateTime
 
@@ -7,7 +9,7 @@ from bot.database import conversation, shop  # noqa: F401  (their tables join th
 from bot.database.base import Base, UtcDateTime
 
 
-def render_item(kind: str, item: object, _autogen: object) -> str | bool:
+def render_item(kind: str, item: object, _autogen: Any) -> str | Literal[False]:
     """Migrations spell plain SQL types: they must still run when our own types have moved."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
