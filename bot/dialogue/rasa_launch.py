@@ -1,0 +1,24 @@
+"""`python rasa_launch.py train|run|shell|test ...`: the Rasa command line with our cures in place."""
+
+import os
+import sys
+import warnings
+
+
+def main():
+    os.environ.setdefault("RASA_TELEMETRY_ENABLED", "false")
+    os.environ.setdefault("SQLALCHEMY_SILENCE_UBER_WARNING", "1")
+    warnings.simplefilter("ignore")  # deprecations of pinned libraries, thousands of lines of them
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import rasa_stub_tensorflow
+
+    rasa_stub_tensorflow.install()
+    import rasa_cures
+    from rasa.__main__ import main as rasa_main
+
+    rasa_cures.apply()
+    rasa_main()
+
+
+if __name__ == "__main__":
+    main()
