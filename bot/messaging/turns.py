@@ -217,7 +217,13 @@ def finish_all(session: Session, finishes: Sequence[Finish], *, now: datetime) -
     """
     ids = sorted({finish.turn.conversation_id for finish in finishes})
     query = (
-        select(CONVERSATIONS.c.id, CONVERSATIONS.c.lease_token, CONVERSATIONS.c.next_position, CONVERSATIONS.c.context)
+        select(
+            CONVERSATIONS.c.id,
+            CONVERSATIONS.c.lease_token,
+            CONVERSATIONS.c.next_position,
+            CONVERSATIONS.c.context,
+            CONVERSATIONS.c.language,
+        )
         .where(CONVERSATIONS.c.id.in_(ids))
         .order_by(CONVERSATIONS.c.id)  # every transaction locks conversations in this order
         .with_for_update()
