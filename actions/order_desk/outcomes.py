@@ -30,7 +30,6 @@ REFUSALS = {
     "already_delivered": "The order has arrived; it can be returned or exchanged. facts: delivered_on.",
     "status_not_allowed": "The order's state does not allow it. facts: status, allowed.",
     "final_after_items_change": "The items were changed and the shop makes that final.",
-    "under_review": "A colleague is already looking at this order.",
     "nothing_changes": "What is asked for is already so.",
     # reasons
     "reason_not_accepted": "The reason is not one the shop accepts. facts: accepted.",

@@ -15,6 +15,7 @@ class LineView:
     product_id: str
     sku: str
     name: str
+    name_zh: str | None
     options: Mapping[str, Any]
     quantity: int
     price_minor: int
@@ -108,6 +109,7 @@ class VariantView:
     sku: str
     product_id: str
     name: str
+    name_zh: str | None
     options: Mapping[str, Any]
     price_minor: int
     currency: str

@@ -44,6 +44,10 @@ DEFAULTS = (
             "Reasons a customer may give for a return."),
     Default("not_returnable_categories", [], "Categories that cannot come back; single products: returnable: false."),
     Default("exchange_same_product_only", True, "An exchange is for another variant of the same product."),
+    Default("free_return_reasons", ["not_as_described", "damaged"], "Reasons for which the return label is free."),
+    Default("difference_refund_targets", ["original", "gift_card"],
+            "Where the difference to a cheaper variant may go: original | gift_card (on file) | any."),
+    Default("returns_and_exchanges_per_order", 3, "Returns and exchanges together that one order may have."),
     # refunds
     Default("refund_after_receipt_days", 5, "Working days from a return's arrival to the refund's start."),
     Default("refund_days", {"card": 7, "paypal": 3, "alipay": 5, "wechat_pay": 5, "gift_card": 0},
@@ -58,6 +62,7 @@ DEFAULTS = (
     Default("payment_change_statuses", ["pending"], "States in which the payment method can change."),
     Default("shipping_change_statuses", ["pending"], "States in which the shipping method can change."),
     Default("item_changes_per_order", 1, "How often the items of one order may change."),
+    Default("items_change_is_final", False, "After its items changed, an order can be neither changed nor cancelled."),
     # shipping
     Default("shipping_zones", ZONES, "Countries (ISO codes) by shipping zone; others are not served."),
     Default("shipping_fees_minor", {
@@ -122,10 +127,16 @@ DEFAULTS = (
     Default("code_digits", 6, "Digits of a one-time code."),
     Default("code_minutes", 10, "Minutes a one-time code is valid."),
     Default("code_attempts", 5, "Wrong entries until a one-time code is locked."),
+    Default("code_attempts_per_conversation_per_hour", 10, "Wrong codes per conversation and hour."),
+    Default("code_attempts_per_address_per_hour", 15, "Wrong codes per address and hour."),
     Default("codes_per_conversation_per_hour", 3, "One-time codes sent per conversation and hour."),
     Default("codes_per_address_per_hour", 5, "One-time codes sent per address and hour."),
     Default("identity_hours", 24, "Hours a proven identity lasts in a conversation."),
     Default("high_value_minor", 30000, "Amount from which money-moving changes are assessed as high value."),
+    Default("refund_without_return_most_minor", 4000, "Up to here a damaged item is refunded without coming back."),
+    Default("risk_costs_minor", {"loss_percent": 100, "review": 400, "insult": 1500, "block": 6000},
+            "Cost of decisions: share of the amount a fraud loses, a review, asking or refusing an honest customer."),
+    Default("risk_review_percent", 2, "Share of orders people can look at, in percent."),
     Default("new_account_days", 7, "Age in days below which an account counts as new."),
 )  # fmt: skip
 
