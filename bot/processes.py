@@ -186,16 +186,19 @@ class Group:
 
     def _follow(self, name: str, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None  # noqa: S101  (PIPE above)
-        for line in process.stdout:
-            line = line.rstrip()
-            if line == f"ready: {name}" or (line == "ready: dialogue" and name.startswith("dialogue")):
-                self._ready[name].set()
-            elif line:
-                self.last[name].append(line)
-                self.say(f"{name:>9} | {line}")
+        with process.stdout as output:
+            for line in output:
+                self._read(name, line.rstrip())
         process.wait()
         if not self._stopping and self.running.get(name) is process:
             self._ended.put(name)
+
+    def _read(self, name: str, line: str) -> None:
+        if line == f"ready: {name}" or (line == "ready: dialogue" and name.startswith("dialogue")):
+            self._ready[name].set()
+        elif line:
+            self.last[name].append(line)
+            self.say(f"{name:>9} | {line}")
 
     def _raise_ended(self, name: str) -> None:
         code = self.running[name].wait()

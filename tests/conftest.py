@@ -12,6 +12,8 @@ from bot.database import conversation, shop  # noqa: F401  (the tables register 
 from bot.database.base import Base
 from bot.database.engine import Sessions, open_engine, open_sessions
 
+pytest_plugins = ["tests.house"]
+
 POSTGRES = "KEFU_TEST_POSTGRES_URL"
 _POSTGRES_URL = os.environ.get(POSTGRES, "")
 
