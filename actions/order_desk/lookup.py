@@ -194,7 +194,7 @@ def _says(line: LineView, words: Sequence[str]) -> bool:
 
 def _names_zh(session: Session, product_ids: set[str]) -> dict[str, str | None]:
     rows = session.execute(select(Product.id, Product.name_zh).where(Product.id.in_(product_ids)))
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def _methods(session: Session, rows: Sequence[Order], returns: Sequence[ReturnRequest]) -> dict[str, PaymentMethodView]:
