@@ -1,0 +1,182 @@
+"""Build the search index of the shop: `python -m retrieval.build`.
+
+Reads products and help documents from the database, encodes them, builds the dense and the BM25 side, measures what
+unrelated texts look like to this encoder, calibrates the threshold, and saves it all as one artifact. Skipped when nothing
+it is made from changed.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import settings as bot_settings
+from bot.database.engine import open_engine, open_readers
+from ensemble import artifact
+from ensemble.artifact import ArtifactError, Manifest
+from retrieval import calibrate
+from retrieval.documents import Document, Passage, Product, cut, product_text
+from retrieval.encoder import Encoder, EncoderError, Rows, encoder_place, open_encoder
+from retrieval.index import VectorIndex, set_threads
+from retrieval.lexical import LexicalIndex
+from retrieval.lexicon import vocabulary
+from retrieval.search import KIND, languages_of, lexical_product_text
+from retrieval.shop_source import read_documents, read_products
+from retrieval.store import line_of
+
+ENCODED_TOGETHER = 256
+FORMAT = "1"  # of the artifact: raised when older ones can no longer be read
+
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was made, for the closing line."""
+
+    manifest: Manifest
+    products: int
+    documents: int
+    passages: int
+
+
+def build(
+    folder: Path,
+    products: Sequence[Product],
+    documents: Sequence[Document],
+    encoder: Encoder,
+    *,
+    tick: Tick | None = None,
+) -> Built:
+    """Encode, index, calibrate and save."""
+    passages = [passage for document in documents for passage in cut(document)]
+    product_rows = _product_rows(products, encoder, tick)
+    passage_rows = _encoded([passage.searchable for passage in passages], encoder, tick)
+    fitted = calibrate.calibrated(products, passages, product_rows, passage_rows, encoder)
+    files = {
+        **_built([id for id, _ in product_rows], _stacked(product_rows, encoder)).files("products"),
+        **LexicalIndex.built((product.id, lexical_product_text(product)) for product in products).files("products"),
+        **_built([passage.id for passage in passages], passage_rows).files("passages"),
+        **LexicalIndex.built((passage.id, passage.searchable) for passage in passages).files("passages"),
+        "products.jsonl": _lines(products),
+        "passages.jsonl": _lines(passages),
+        "vocabulary.json": json.dumps(vocabulary(products).to_json(), ensure_ascii=False).encode(),
+        "search.json": json.dumps(
+            {
+                "format": FORMAT,
+                "encoder": encoder.name,
+                "products": fitted.products.to_json(),
+                "passages": fitted.passages.to_json(),
+            }
+        ).encode(),
+    }
+    manifest = artifact.save(
+        folder, KIND, files, data_sha256=data_sha256(products, documents, encoder.name), metrics=fitted.metrics
+    )
+    return Built(manifest, len(products), len(documents), len(passages))
+
+
+def data_sha256(products: Iterable[Product], documents: Iterable[Document], encoder_name: str) -> str:
+    """Checksum of what an index is made from. Stock and price are followed live and do not count."""
+    parts: list[bytes] = [FORMAT.encode(), encoder_name.encode()]
+    parts += [line_of(_without_stock(product)) for product in products]
+    parts += [json.dumps([d.id, d.language, d.title, d.body, d.topic, d.kind, d.url]).encode() for d in documents]
+    return artifact.sha256_of(*parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m retrieval.build", description=__doc__.split("\n")[0])
+    parser.add_argument("--force", action="store_true", help="build although nothing changed")
+    options = parser.parse_args(arguments)
+    console = Console()
+    settings = bot_settings.load()
+    folder = settings.models / KIND
+    readers = open_readers(open_engine(settings.database_url))
+    try:
+        with readers() as session:
+            products, documents = list(read_products(session)), list(read_documents(session))
+        encoder = open_encoder(encoder_place(settings.encoder, settings.models), threads=2)
+        if not options.force and artifact.is_current(folder, KIND, data_sha256(products, documents, encoder.name)):
+            console.print(f"index: {folder} is up to date")
+            return 0
+        built = _with_progress(console, folder, products, documents, encoder)
+    except SQLAlchemyError as error:
+        print(
+            f"the database cannot be read ({type(error).__name__}); run `python -m bot.database.migrate` and "
+            "`python -m bot.database.seed` first",
+            file=sys.stderr,
+        )
+        return 1
+    except (EncoderError, ArtifactError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    console.print(
+        f"index: {built.products} products and {built.documents} documents ({built.passages} passages) in {folder}"
+    )
+    return 0
+
+
+def _with_progress(
+    console: Console, folder: Path, products: Sequence[Product], documents: Sequence[Document], encoder: Encoder
+) -> Built:
+    total = sum(len(languages_of(product)) for product in products) + sum(len(cut(document)) for document in documents)
+    set_threads(2)
+    columns = (TextColumn("index"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("index", total=total)
+        return build(folder, products, documents, encoder, tick=lambda count: progress.advance(task, count))
+
+
+def _product_rows(products: Sequence[Product], encoder: Encoder, tick: Tick | None) -> list[tuple[str, Rows]]:
+    """(row id, row) of each product in each language it is written in."""
+    pairs = [(f"{p.id}|{language}", product_text(p, language)) for p in products for language in languages_of(p)]
+    rows = _encoded([text for _, text in pairs], encoder, tick)
+    return [(id, row) for (id, _), row in zip(pairs, rows, strict=True)]
+
+
+def _encoded(texts: Sequence[str], encoder: Encoder, tick: Tick | None) -> Rows:
+    rows = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
+    for start in range(0, len(texts), ENCODED_TOGETHER):
+        chunk = list(texts[start : start + ENCODED_TOGETHER])
+        rows[start : start + len(chunk)] = encoder.encode_passages(chunk)
+        if tick:
+            tick(len(chunk))
+    return rows
+
+
+def _built(ids: Sequence[str], rows: Rows) -> VectorIndex:
+    return VectorIndex.built(ids, rows, gpu=False)
+
+
+def _stacked(rows: Sequence[tuple[str, Rows]], encoder: Encoder) -> Rows:
+    return np.stack([row for _, row in rows]) if rows else np.zeros((0, encoder.dimension), dtype=np.float32)
+
+
+def _lines(items: Iterable[Product | Passage]) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with path.open("wb") as out:
+            out.writelines(_iter_lines(items))
+
+    return write
+
+
+def _iter_lines(items: Iterable[Product | Passage]) -> Iterator[bytes]:
+    for item in items:
+        yield line_of(item)
+
+
+def _without_stock(product: Product) -> Product:
+    variants: tuple[Any, ...] = tuple(replace(variant, stock=0, price_minor=0) for variant in product.variants)
+    return replace(product, variants=variants)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,278 @@
+"""What a customer's words ask of a product beside its kind: price, shelf, size, colour, brand, stock.
+
+`understand` reads them out of a message in English or Chinese and returns the filters and the words that are left to
+search for. With the filters of the turn before, it reads follow-ups: "and in blue?", "cheaper ones", "更便宜的".
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from retrieval.documents import Product, Variant
+from retrieval.lexical import normalise
+from retrieval.lexicon import NOT_COLORS, Vocabulary, color_family, find_forms
+
+AROUND = 0.2  # "around 100" is 80 to 120
+
+NUMBER = r"(\d{1,3}(?:[ ,]\d{3})+(?!\d)|\d+(?:[.,]\d{1,2})?)"
+MONEY_BEFORE = r"(?:[€$£¥￥]|eur|usd|gbp|cny|rmb)?\s*"
+MONEY_AFTER = r"\s*(?:€|\$|£|¥|euros?|eur|bucks|dollars?|pounds?|usd|gbp|cny|rmb|元钱?|块钱?|欧元?)?"
+PRICE = rf"{MONEY_BEFORE}{NUMBER}{MONEY_AFTER}"
+NOT_A_PRICE = (
+    r"(?!\s*(?:[°%]|degrees?|kg|g\b|grams?|kilos?|l\b|lit(?:er|re)s?|m\b|cm|mm|inch|hours?|days?|people|persons?|人|公斤|克|升|"
+    r"厘米|米|度|天|小时|寸|码|号|件|\d))"
+)
+
+BETWEEN = [
+    re.compile(rf"(?:between|from)?\s*{PRICE}{NOT_A_PRICE}\s*(?:to|and|-|–|~|到|至|—)\s*{PRICE}{NOT_A_PRICE}"),
+]
+AT_MOST = [
+    re.compile(
+        rf"(?:under|below|less than|cheaper than|at most|up to|max(?:imum)?(?: of)?|no more than|not more than|within|"
+        rf"budget(?: is| of)?:?|<=?|不超过|不高于|低于|少于|最多|便宜过|预算(?:是|为)?)\s*{PRICE}{NOT_A_PRICE}"
+    ),
+    re.compile(rf"{PRICE}\s*(?:or less|or under|or below|max(?:imum)?|tops|以下|以内|之内|之下|内(?!胆)|封顶)"),
+]
+AT_LEAST = [
+    re.compile(
+        rf"(?:over|above|more than|at least|starting (?:at|from)|min(?:imum)?(?: of)?|>=?|不低于|高于|多于|至少|超过)"
+        rf"\s*{PRICE}{NOT_A_PRICE}"
+    ),
+    re.compile(rf"{PRICE}\s*(?:or more|and up|and above|以上|起)"),
+]
+ABOUT = [
+    re.compile(rf"(?:around|about|approximately|roughly|大约|大概|约|差不多)\s*{PRICE}{NOT_A_PRICE}"),
+    re.compile(rf"{PRICE}\s*(?:左右|上下)"),
+]
+PLAIN_PRICE = re.compile(rf"(?:[€$£¥￥]\s*{NUMBER}|{NUMBER}\s*(?:€|\$|£|¥|euros?\b|eur\b|元|块|欧元?))")
+
+IN_STOCK = re.compile(
+    r"\b(?:(?:is|are|that(?:'s| is| are)|only)?\s*in stock|available(?: now)?|ready to ship)\b|现货|有货(?:的|吗)?|有库存"
+)
+CHEAPER = re.compile(
+    r"\b(?:anything |something |any |a bit |a little )?(?:cheaper|less expensive|more affordable|lower[- ]priced?)"
+    r"(?: ones?| options?| alternatives?)?\b|(?:更|再|有没有)?便宜(?:一?点|些|一些|的)+|便宜点|太贵了?|更便宜"
+)
+DEARER = re.compile(
+    r"\b(?:more expensive|pricier|higher[- ](?:end|priced?)|better quality|premium)(?: ones?| options?)?\b|"
+    r"(?:更|再)?(?:贵|高端|高档)(?:一?点|些|一些|的)+|更好的"
+)
+MORE = re.compile(r"^\W*(?:(?:show|give)(?: me)? )?(?:some )?(?:more|others?|other ones)(?: (?:results|options|please))?\W*$|"
+                  r"^(?:还有(?:别的|其他的?|吗|没有)*|更多|换一批|再来(?:一些|几个)|其他的?)\W*$")  # fmt: skip
+NO_LIMIT = re.compile(
+    r"\b(?:any price|price does(?:n't| not) matter|no budget|regardless of price)\b|价格(?:不限|无所谓)|不限价"
+)
+FOLLOW_UP = re.compile(
+    r"^\W*(?:and|or|but|also|what about|how about|do you have (?:it|them|that|this|one)|in|only|just|with|without|那|那么|"
+    r"有没有|要|换成|换|还是|如果)?"
+    r"(?:\s*(?:and|or|but|the|same|it|them|that|this|those|these|ones?|in|for|a|an|do|you|have|is|are|there|any|only|"
+    r"just|please|color|colour|size|made|by|from|of|show|me|i|want|prefer|need|的|呢|吗|吧|有|要|我|颜色|尺码|大小|号|码|款|"
+    r"款式|牌子|品牌|一?样|同款|只|看|给))*\W*$"
+)
+ANY_OF = {
+    "color": re.compile(r"\b(?:any|all|other) colou?rs?\b|颜色(?:不限|随便|都可以)"),
+    "size": re.compile(r"\b(?:any|all) sizes?\b|尺码不限"),
+    "brand": re.compile(r"\b(?:any|all|other) brands?\b|品牌不限|其他牌子"),
+}
+FILLER = re.compile(
+    r"\b(?:i(?:'m| am)? (?:looking|searching) for|i (?:want|need|would like)|looking for|search(?:ing)? for|show me|find me|"
+    r"do you (?:have|sell)|have you got|can you (?:show|find)(?: me)?|please|hi|hello|any(?:thing)?|some(?:thing)?|"
+    r"for less|price[ds]?|cost(?:s|ing)?|colou?r(?:ed)?|size[ds]?)\b|"
+    r"请问|你们|你好|有没有|我想要?(?:买|找)?|我要(?:买|找)?|帮我(?:找|看)?(?:一下)?|找(?:一下)?|想买|推荐|看看|价格|颜色|尺码|的话|吗|呢|吧"
+)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What products must be, and what was shown. Prices in minor units. `query` is what is searched for."""
+
+    query: str = ""
+    category: str | None = None
+    brand: str | None = None
+    color: str | None = None
+    size: str | None = None
+    price_min_minor: int | None = None
+    price_max_minor: int | None = None
+    in_stock: bool = False
+    language: str | None = None  # of documents; products speak every language the shop wrote
+    shown: tuple[str, ...] = ()  # products shown for these filters, for "more" and "cheaper"
+    shown_prices_minor: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Only what is set; fits a slot."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | None) -> "Filters":
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in (data or {}).items() if name in known}
+        for name in ("shown", "shown_prices_minor"):
+            values[name] = tuple(values.get(name, ()))
+        return cls(**values)
+
+    @property
+    def narrows(self) -> bool:
+        """True when something beside the words is asked for."""
+        return any((self.category, self.brand, self.color, self.size, self.in_stock)) or (
+            self.price_min_minor is not None or self.price_max_minor is not None
+        )
+
+    def variants_of(self, product: Product) -> list[Variant]:
+        """The variants that fulfil size, colour, price and stock together; a product without any is not shown."""
+        if self.category and product.category != self.category:
+            return []
+        if self.brand and normalise(product.brand or "") != normalise(self.brand):
+            return []
+        return [variant for variant in product.variants if self._fits(variant)]
+
+    def _fits(self, variant: Variant) -> bool:
+        color = variant.options.get("color") or variant.options.get("colour")
+        if self.color and (not color or self.color not in (normalise(color), color_family(color), color)):
+            return False
+        if self.size and normalise(variant.options.get("size", "")) != normalise(self.size):
+            return False
+        if self.price_min_minor is not None and variant.price_minor < self.price_min_minor:
+            return False
+        if self.price_max_minor is not None and variant.price_minor > self.price_max_minor:
+            return False
+        return variant.stock > 0 or not self.in_stock
+
+
+def understand(text: str, vocabulary: Vocabulary, previous: Filters | None = None) -> Filters:
+    """Filters of a message; with `previous`, those of the turn before that this one does not change.
+
+    A message that names a new thing ("and tents?") starts afresh but for the budget-free parts; one that only adds or
+    changes a wish ("in blue", "under 50", "cheaper ones") keeps the rest.
+    """
+    said = normalise(text).strip()
+    if previous is not None and MORE.match(said):
+        return previous
+    filters, rest = _read(said, vocabulary)
+    if previous is None:
+        return replace(filters, query=_query(rest))
+    relative = bool(CHEAPER.search(said) or DEARER.search(said) or NO_LIMIT.search(said))
+    rest = NO_LIMIT.sub(" ", DEARER.sub(" ", CHEAPER.sub(" ", rest)))
+    leftover = _query(rest)
+    new_thing = filters.category is not None and filters.category != previous.category
+    follow_up = not new_thing and (relative or FOLLOW_UP.match(rest.strip()) or not leftover)
+    if not follow_up:
+        return replace(filters, query=_query(rest))
+    return _follow(previous, filters, said)
+
+
+def wants_cheaper(text: str) -> bool:
+    return bool(CHEAPER.search(normalise(text)))
+
+
+def wants_more(text: str) -> bool:
+    return bool(MORE.match(normalise(text).strip()))
+
+
+def _follow(previous: Filters, new: Filters, said: str) -> Filters:
+    merged = previous
+    for name in ("category", "brand", "color", "size", "price_min_minor", "price_max_minor"):
+        if (value := getattr(new, name)) is not None:
+            merged = replace(merged, **{name: value})
+    for name, pattern in ANY_OF.items():
+        if pattern.search(said):
+            merged = replace(merged, **{name: None})
+    if NO_LIMIT.search(said):
+        merged = replace(merged, price_min_minor=None, price_max_minor=None)
+    prices = sorted(previous.shown_prices_minor)
+    if CHEAPER.search(said) and prices and new.price_max_minor is None:
+        merged = replace(merged, price_max_minor=prices[0] - 1, price_min_minor=None)
+    if DEARER.search(said) and prices and new.price_min_minor is None:
+        merged = replace(merged, price_min_minor=prices[-1] + 1, price_max_minor=None)
+    return replace(merged, in_stock=previous.in_stock or new.in_stock, shown=(), shown_prices_minor=())
+
+
+def _read(said: str, vocabulary: Vocabulary) -> tuple[Filters, str]:
+    """Filters in normalised words, and the words without those that are only filters (a shelf's name stays)."""
+    low, high, rest = _prices(said)
+    in_stock = bool(IN_STOCK.search(rest))
+    rest = IN_STOCK.sub(" ", rest)
+    color, rest = _color(rest, vocabulary)
+    size, rest = _size(rest, vocabulary)
+    brands = find_forms(rest, vocabulary.brands)
+    categories = list(dict.fromkeys(value for _, _, value in find_forms(rest, vocabulary.categories)))
+    return (
+        Filters(
+            category=categories[0] if len(categories) == 1 else None,
+            brand=brands[0][2] if len({value for _, _, value in brands}) == 1 else None,
+            color=color,
+            size=size,
+            price_min_minor=low,
+            price_max_minor=high,
+            in_stock=in_stock,
+        ),
+        rest,
+    )
+
+
+def _prices(said: str) -> tuple[int | None, int | None, str]:
+    for pattern in BETWEEN:
+        # "2 to 4 people" and "10-12" without any sign of money are not prices
+        if (match := pattern.search(said)) and (re.search(r"between|from|[€$£¥￥元块欧]|eur|usd", match.group())):
+            low, high = sorted(_minor(group) for group in match.groups()[:2])
+            return low, high, _cut(said, match)
+    for patterns, kind in ((AT_MOST, "max"), (AT_LEAST, "min"), (ABOUT, "about")):
+        for pattern in patterns:
+            if match := pattern.search(said):
+                value = _minor(match.group(1))
+                rest = _cut(said, match)
+                if kind == "about":
+                    return round(value * (1 - AROUND)), round(value * (1 + AROUND)), rest
+                if kind == "max":
+                    low, _, rest = _prices(rest) if rest.strip() else (None, None, rest)
+                    return low, value, rest
+                return value, None, rest
+    if match := PLAIN_PRICE.search(said):  # "for my mother, 60 €" names a budget
+        return None, _minor(match.group(1) or match.group(2)), _cut(said, match)
+    return None, None, said
+
+
+def _color(said: str, vocabulary: Vocabulary) -> tuple[str | None, str]:
+    hidden = said
+    for word in NOT_COLORS:
+        hidden = hidden.replace(word, "\0" * len(word))
+    found = find_forms(hidden, vocabulary.colors)
+    values = list(dict.fromkeys(value for _, _, value in found))
+    if len(values) != 1:
+        return None, said  # two colours are left to the words ("black and white")
+    start, end, value = found[0]
+    return value, said[:start] + " " + said[end:]
+
+
+def _size(said: str, vocabulary: Vocabulary) -> tuple[str | None, str]:
+    """A size after "size", or a size that stands alone and can be nothing else; a lone number never."""
+    named = re.search(r"(?:\bsizes?|尺码|尺寸|码数|eu)\s*:?\s*([a-z0-9][a-z0-9./-]*)|([a-z0-9]+)\s*(?:码|号)", said)
+    if named:
+        value = vocabulary.sizes.get(named.group(1) or named.group(2))
+        if value:
+            return value, _cut(said, named)
+    forms = {form: value for form, value in vocabulary.sizes.items() if not form.isdigit() and len(form) > 1}
+    forms = {form: value for form, value in forms.items() if form not in ("small", "large", "medium")}
+    after_in = re.search(r"\bin (?:an? )?(small|medium|large|[smlx]{1,3})\b", said)
+    if after_in and (value := vocabulary.sizes.get(after_in.group(1))):
+        return value, _cut(said, after_in)
+    found = find_forms(said, forms)
+    if len({value for _, _, value in found}) == 1:
+        start, end, value = found[0]
+        return value, said[:start] + " " + said[end:]
+    return None, said
+
+
+def _minor(number: str) -> int:
+    """ "1,200.50" or "79,90" as minor units."""
+    text = number.replace(" ", "")
+    text = text.replace(",", ".") if re.search(r",\d{1,2}$", text) else text.replace(",", "")
+    return round(float(text) * 100)
+
+
+def _cut(said: str, match: re.Match[str]) -> str:
+    return said[: match.start()] + " " + said[match.end() :]
+
+
+def _query(rest: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"[?!？！,，。;；]", " ", FILLER.sub(" ", rest))).strip(" .-")

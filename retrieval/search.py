@@ -1,0 +1,483 @@
+"""Search as the house asks for it: products for a wish, passages for a question, one product's facts for a question on it.
+
+    search = Search.open(models / "index", open_encoder(models / "encoder"))
+    search.products("red running shoes under 80", language="en").hits
+    search.passages("how long do I have to return something?", language="en")
+    search.product_question("P-17", "is it waterproof?", "en")
+
+Nothing below the calibrated threshold is returned: an empty answer means "not found", and the bot says so.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensemble import artifact
+from ensemble.artifact import ArtifactError
+from retrieval.attributes import product_fact
+from retrieval.documents import Document, Passage, Product, Variant, cut, product_text
+from retrieval.encoder import Encoder, Rows
+from retrieval.extract import Extractor
+from retrieval.filters import Filters, understand, wants_cheaper, wants_more
+from retrieval.hybrid import CANDIDATES, Candidate, Hybrid, Weights
+from retrieval.index import VectorIndex
+from retrieval.lexical import LexicalIndex, normalise, tokens
+from retrieval.lexicon import Vocabulary, vocabulary
+from retrieval.store import Store, read_passage, read_product
+
+KIND = "index"
+LANGUAGES = ("en", "zh")
+SCORE_ALL_UP_TO = 20_000  # with filters, every product of a catalogue this small is weighed
+DIVERSITY = 0.25  # share of a product's place that its unlikeness to those above decides
+
+
+@dataclass(frozen=True)
+class ProductHit:
+    """A product to show, the variants of it that fulfil the filters, and the probability that it is meant."""
+
+    product: Product
+    score: float
+    variants: tuple[Variant, ...]
+
+    @property
+    def price_minor(self) -> int:
+        """The lowest price among the fitting variants, those in stock first."""
+        prices = [v.price_minor for v in self.variants if v.stock > 0] or [v.price_minor for v in self.variants]
+        return min(prices, default=self.product.price_minor)
+
+    @property
+    def in_stock(self) -> bool:
+        return any(variant.stock > 0 for variant in self.variants)
+
+
+@dataclass(frozen=True)
+class ProductHits:
+    """What was found and how the message was understood; pass `filters` back as `previous` in the next turn.
+
+    `relaxed` holds near misses (price, size, colour or stock left aside) when nothing fulfils every wish.
+    """
+
+    hits: tuple[ProductHit, ...]
+    filters: Filters
+    relaxed: tuple[ProductHit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that answers, `answer` being the sentence or two that do; `url` is the source link."""
+
+    id: str
+    score: float
+    title: str
+    text: str
+    answer: str
+    language: str
+    document_id: str
+    topic: str
+    kind: str
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer about one product, from its own data only; `found_in` says where."""
+
+    text: str
+    product_id: str
+    found_in: str
+    url: str | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to the catalogue and the documents since the last look."""
+
+    products: tuple[Product, ...] = ()
+    products_gone: tuple[str, ...] = ()
+    documents: tuple[Document, ...] = ()
+    documents_gone: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any((self.products, self.products_gone, self.documents, self.documents_gone))
+
+
+class Search:
+    """Made by `open`; safe to share between threads. `apply` takes changes while searches run."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        products: Hybrid,
+        passages: Hybrid,
+        product_store: Store[Product],
+        passage_store: Store[Passage],
+        words: Vocabulary,
+    ) -> None:
+        self.encoder = encoder
+        self.product_side = products
+        self.passage_side = passages
+        self.product_store = product_store
+        self.passage_store = passage_store
+        self.words = words
+        self._extract = Extractor(encoder)
+
+    @classmethod
+    def open(cls, folder: Path, encoder: Encoder) -> "Search":
+        """Load a built index.
+
+        Raises:
+            ArtifactError: the folder is missing, damaged, or was built with another encoder.
+        """
+        held = artifact.load(folder, KIND)
+        facts = held.json("search.json")
+        if facts["encoder"] != encoder.name:
+            raise ArtifactError(
+                Path(folder),
+                f"{folder} was built with encoder {facts['encoder']}, but {encoder.name} is loaded; "
+                "make it again with `python -m retrieval.build --force`",
+            )
+        product_store = Store.load(held, "products", read_product)
+        passage_store = Store.load(held, "passages", read_passage)
+        return cls(
+            encoder,
+            products=Hybrid.load(held, "products", Weights.from_json(facts["products"]), titles_of(product_store)),
+            passages=Hybrid.load(held, "passages", Weights.from_json(facts["passages"]), headings_of(passage_store)),
+            product_store=product_store,
+            passage_store=passage_store,
+            words=Vocabulary.from_json(held.json("vocabulary.json")),
+        )
+
+    @classmethod
+    def empty(cls, encoder: Encoder, *, products: Weights | None = None, passages: Weights | None = None) -> "Search":
+        """A search over nothing yet, to be filled by `apply`."""
+        product_store: Store[Product] = Store(read_product)
+        passage_store: Store[Passage] = Store(read_passage)
+        return cls(
+            encoder,
+            products=Hybrid(
+                VectorIndex(encoder.dimension), LexicalIndex(), products or Weights(), titles_of(product_store)
+            ),
+            passages=Hybrid(
+                VectorIndex(encoder.dimension), LexicalIndex(), passages or Weights(), headings_of(passage_store)
+            ),
+            product_store=product_store,
+            passage_store=passage_store,
+            words=Vocabulary(),
+        )
+
+    def products(
+        self,
+        text: str,
+        *,
+        language: str,
+        filters: Filters | None = None,
+        previous: Filters | None = None,
+        limit: int = 5,
+    ) -> ProductHits:
+        """Products for a wish in words.
+
+        Args:
+            filters: known for certain (entities, a button); they win over what the words say.
+            previous: the filters of the turn before, when the message may be a follow-up.
+        """
+        understood = understand(text, self.words, previous)
+        asked = _given(understood, filters)
+        known = set(previous.shown) if previous and (wants_more(text) or wants_cheaper(text)) else set()
+        ranked = self._ranked(asked, text, exclude=known)
+        if not ranked and previous and wants_cheaper(text) and previous.shown_prices_minor:
+            asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
+            ranked = self._ranked(asked, text, exclude=known)
+        if not ranked and asked.category and (filters is None or filters.category is None):
+            ranked = self._ranked(replace(asked, category=None), text, exclude=known, only_titles=True)
+        hits = tuple(self._varied(ranked, language)[:limit])
+        relaxed = () if hits else self._relaxed(asked, text, known, language, limit)
+        if wants_more(text) and previous:
+            asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
+        return ProductHits(hits, _remember(asked, hits), relaxed)
+
+    def passages(self, text: str, *, language: str, limit: int = 3) -> list[Hit]:
+        """Passages that answer a question, best first; of translations the one in `language`; [] when none does."""
+        row = self.encoder.encode_queries([text])[0]
+        ranked = self.passage_side.rank(text, row)
+        threshold = self.passage_side.weights.threshold
+        chosen: dict[str, tuple[float, Passage]] = {}
+        for candidate in ranked:
+            passage = self.passage_store.get(candidate.id)
+            if passage is None or candidate.score < threshold:
+                continue
+            self._choose(chosen, candidate.score, passage, language)
+        best = sorted(chosen.values(), key=lambda pair: -pair[0])[:limit]
+        return [self._hit(text, row, score, passage) for score, passage in best]
+
+    def product_question(self, product_id: str, text: str, language: str) -> Answer | None:
+        """The answer this product's own attributes, variants or description give; None when they do not say."""
+        product = self.product_store.get(product_id)
+        if product is None:
+            return None
+        fact = product_fact(product, text, language)
+        if fact is None:
+            found = self._extract.from_text(product.description(language), text, self.product_side.weights)
+            if found is None:
+                return None
+            return Answer(found, product.id, "description", product.url)
+        return Answer(fact.text, product.id, fact.found_in, product.url, fact.value)
+
+    def product(self, product_id: str) -> Product | None:
+        return self.product_store.get(product_id)
+
+    def product_named(self, text: str, language: str) -> Product | None:
+        """The one product a text names ("the Nordlys 2"), or None when it names none or several."""
+        said = normalise(text)
+        terms = set(tokens(text))
+        row = self.encoder.encode_queries([text])[0]
+        named = []
+        for candidate in self.product_side.rank(text, row)[:20]:
+            product = self.product_store.get(candidate.id)
+            if product and any(_names(said, terms, name) for name in product.names.values()):
+                named.append((max(len(name) for name in product.names.values()), product))
+        if not named:
+            return None
+        longest = max(length for length, _ in named)
+        best = [product for length, product in named if length == longest]
+        return best[0] if len(best) == 1 else None
+
+    def apply(self, change: Change) -> None:
+        """Take a change in; the next search sees it. Only what is new in words is embedded (stock and price are not)."""
+        self._apply_products(change)
+        self._apply_documents(change)
+
+    def rebuild_if_due(self) -> bool:
+        """Fold many small changes into the large part beside running searches; True when it was due."""
+        due = [side for side in (self.product_side, self.passage_side) if side.dense.wants_rebuild]
+        for side in due:
+            side.rebuild()
+        return bool(due)
+
+    def _ranked(
+        self, asked: Filters, text: str, *, exclude: set[str], only_titles: bool = False
+    ) -> list[tuple[Candidate, ProductHit]]:
+        words = asked.query or ("" if asked.narrows else text)
+        if not words.strip():
+            return self._listed(asked, exclude)
+        row = self.encoder.encode_queries([words])[0]
+        all_of_them = asked.narrows and len(self.product_store) <= SCORE_ALL_UP_TO
+        count = max(CANDIDATES, len(self.product_store)) if all_of_them else CANDIDATES
+        fits = self._fitting(asked, exclude)
+        ranked = self.product_side.rank(words, row, candidates=count, allowed=lambda id: id in fits)
+        threshold = self.product_side.weights.threshold
+        terms = set(tokens(words))
+        kept = []
+        for candidate in ranked:
+            hit = fits.get(candidate.id)
+            if hit is None or candidate.score < threshold:
+                continue
+            if only_titles and not terms <= set(tokens(" ".join(hit.product.names.values()))):
+                continue
+            kept.append((candidate, replace(hit, score=candidate.score)))
+        return kept
+
+    def _listed(self, asked: Filters, exclude: set[str]) -> list[tuple[Candidate, ProductHit]]:
+        """Only filters, no words ("anything in blue under 50"): all that fit, in stock and cheapest first."""
+        if not asked.narrows:
+            return []
+        hits = [hit for item in self.product_store.items() if (hit := _fit(item, asked, exclude))]
+        hits.sort(key=lambda hit: (not hit.in_stock, hit.price_minor, hit.product.id))
+        return [(Candidate(hit.product.id, 1.0, 0.0, 0.0), replace(hit, score=1.0)) for hit in hits]
+
+    def _fitting(self, asked: Filters, exclude: set[str]) -> "_Fitting":
+        return _Fitting(self.product_store, asked, exclude)
+
+    def _varied(self, ranked: Sequence[tuple[Candidate, ProductHit]], language: str) -> list[ProductHit]:
+        """Maximal marginal relevance over the first thirty, so that five near-twins do not fill the list."""
+        pool = list(ranked[:30])
+        if len(pool) < 3:
+            return [hit for _, hit in pool]
+        rows = self._rows([candidate.id for candidate, _ in pool])
+        alike = rows @ rows.T
+        scores = np.array([candidate.score for candidate, _ in pool])
+        chosen: list[int] = [0]
+        while len(chosen) < len(pool):
+            nearest = alike[:, chosen].max(axis=1)
+            spread = self.product_side.weights
+            gain = scores - DIVERSITY * np.clip((nearest - spread.floor) / (1 - spread.floor), 0, 1)
+            gain[chosen] = -np.inf
+            chosen.append(int(gain.argmax()))
+        return [pool[position][1] for position in chosen]
+
+    def _rows(self, ids: Sequence[str]) -> Rows:
+        rows = np.zeros((len(ids), self.encoder.dimension), dtype=np.float32)
+        for position, id in enumerate(ids):
+            product = self.product_store.get(id)
+            if product:
+                rows[position] = self.product_side.dense.rows_of([f"{id}|{languages_of(product)[0]}"])[0]
+        return rows
+
+    def _relaxed(self, asked: Filters, text: str, known: set[str], language: str, limit: int) -> tuple[ProductHit, ...]:
+        loose = replace(asked, price_min_minor=None, price_max_minor=None, size=None, color=None, in_stock=False)
+        if loose == asked or not asked.query:
+            return ()
+        return tuple(self._varied(self._ranked(loose, text, exclude=known), language)[:limit])
+
+    def _choose(self, chosen: dict[str, tuple[float, Passage]], score: float, passage: Passage, language: str) -> None:
+        """Of a topic's translations keep the one in the customer's language, with the better score of the two."""
+        key = f"{passage.topic or passage.document_id}{passage.id[len(passage.document_id) :]}"
+        if passage.language != language and (other := self._translation(passage, language)):
+            passage = other
+            key = f"{passage.topic or passage.document_id}{passage.id[len(passage.document_id) :]}"
+        held = chosen.get(key)
+        if held is None or score > held[0]:
+            chosen[key] = (score, passage)
+
+    def _translation(self, passage: Passage, language: str) -> Passage | None:
+        """The passage at the same place of the translated document, when the two are cut alike."""
+        other = self._translated.get((passage.topic, language)) if passage.topic else None
+        return self.passage_store.get(other + passage.id[len(passage.document_id) :]) if other else None
+
+    @property
+    def _translated(self) -> dict[tuple[str, str], str]:
+        """(topic, language) -> document id."""
+        held: dict[tuple[str, str], str] | None = self.__dict__.get("_translated_documents")
+        if held is None:
+            held = {(item.topic, item.language): item.document_id for item in self.passage_store.items() if item.topic}
+            self.__dict__["_translated_documents"] = held
+        return held
+
+    def _hit(self, text: str, row: Rows, score: float, passage: Passage) -> Hit:
+        return Hit(
+            id=passage.id,
+            score=score,
+            title=passage.title,
+            text=passage.text,
+            answer=self._extract.answer(passage, text, row),
+            language=passage.language,
+            document_id=passage.document_id,
+            topic=passage.topic,
+            kind=passage.kind,
+            url=passage.url,
+        )
+
+    def _apply_products(self, change: Change) -> None:
+        if not (change.products or change.products_gone):
+            return
+        rows: dict[str, Rows] = {}
+        for product in change.products:
+            before = self.product_store.get(product.id)
+            changed = [
+                language
+                for language in languages_of(product)
+                if before is None or product_text(before, language) != product_text(product, language)
+            ]
+            texts = [product_text(product, language) for language in changed]
+            encoded = self.encoder.encode_passages(texts)
+            rows.update({f"{product.id}|{language}": row for language, row in zip(changed, encoded, strict=True)})
+        changed_ids = {row_id.rsplit("|", 1)[0] for row_id in rows}
+        texts_of = {p.id: lexical_product_text(p) for p in change.products if p.id in changed_ids}
+        # the store first: what the indexes find must be there to be shown
+        self.product_store.put(change.products, remove=change.products_gone)
+        self.product_side.add(rows, texts_of)
+        gone = list(change.products_gone)
+        self.product_side.remove([f"{id}|{language}" for id in gone for language in LANGUAGES], gone)
+        self.words = vocabulary(self.product_store.items())
+
+    def _apply_documents(self, change: Change) -> None:
+        if not (change.documents or change.documents_gone):
+            return
+        old: list[str] = []
+        for id in (*change.documents_gone, *(document.id for document in change.documents)):
+            old += self._passages_of(id)
+        new = [passage for document in change.documents for passage in cut(document)]
+        rows = self.encoder.encode_passages([passage.searchable for passage in new])
+        self.passage_store.put(new, remove=[id for id in old if id not in {passage.id for passage in new}])
+        stale = [id for id in old if id not in {passage.id for passage in new}]
+        self.passage_side.add(
+            {passage.id: row for passage, row in zip(new, rows, strict=True)},
+            {passage.id: passage.searchable for passage in new},
+        )
+        self.passage_side.remove(stale, stale)
+        self.__dict__.pop("_translated_documents", None)
+
+    def _passages_of(self, document_id: str) -> list[str]:
+        ids: list[str] = []
+        while self.passage_store.get(f"{document_id}#{len(ids)}") is not None:
+            ids.append(f"{document_id}#{len(ids)}")
+        return ids
+
+
+class _Fitting:
+    """The products that fulfil the filters, looked at only when they are candidates."""
+
+    def __init__(self, store: Store[Product], asked: Filters, exclude: set[str]) -> None:
+        self._store, self._asked, self._exclude = store, asked, exclude
+        self._seen: dict[str, ProductHit | None] = {}
+
+    def __contains__(self, id: str) -> bool:
+        return self.get(id) is not None
+
+    def get(self, id: str) -> ProductHit | None:
+        if id not in self._seen:
+            product = self._store.get(id)
+            self._seen[id] = _fit(product, self._asked, self._exclude) if product else None
+        return self._seen[id]
+
+
+def lexical_product_text(product: Product) -> str:
+    """Both languages in one text, the names three times: a word of the name says more than one of the description."""
+    names = " ".join(product.names.values())
+    return "\n".join([names, names, *(product_text(product, language) for language in languages_of(product))])
+
+
+def titles_of(store: Store[Product]) -> Callable[[str], str]:
+    def title(id: str) -> str:
+        product = store.get(id)
+        return " ".join([*product.names.values(), product.brand or ""]) if product else ""
+
+    return title
+
+
+def headings_of(store: Store[Passage]) -> Callable[[str], str]:
+    def title(id: str) -> str:
+        passage = store.get(id)
+        return f"{passage.title} {passage.heading}" if passage else ""
+
+    return title
+
+
+def languages_of(product: Product) -> list[str]:
+    return [language for language in LANGUAGES if language in product.names] or [next(iter(product.names), "en")]
+
+
+def _fit(product: Product, asked: Filters, exclude: Iterable[str]) -> ProductHit | None:
+    if product.id in exclude:
+        return None
+    variants = asked.variants_of(product)
+    return ProductHit(product, 0.0, tuple(variants)) if variants else None
+
+
+def _given(understood: Filters, given: Filters | None) -> Filters:
+    if given is None:
+        return understood
+    set_values = {
+        f.name: getattr(given, f.name)
+        for f in fields(given)
+        if getattr(given, f.name) != f.default and f.name not in ("shown", "shown_prices_minor")
+    }
+    return replace(understood, **set_values)
+
+
+def _remember(asked: Filters, hits: Sequence[ProductHit]) -> Filters:
+    return replace(
+        asked,
+        shown=(*asked.shown, *(hit.product.id for hit in hits))[-50:],
+        shown_prices_minor=(*asked.shown_prices_minor, *(hit.price_minor for hit in hits))[-50:],
+    )
+
+
+def _names(said: str, terms: set[str], name: str) -> bool:
+    """True when the text holds the whole name, or every word of it."""
+    own = set(tokens(name))
+    return normalise(name) in said or (bool(own) and own <= terms)
