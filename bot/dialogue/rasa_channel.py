@@ -15,7 +15,8 @@ from rasa.core.channels.channel import InputChannel, OutputChannel, UserMessage
 from rasa.shared.core.events import BotUttered, SlotSet, UserUttered
 from sanic import Blueprint, response
 
-ACTION_TIMEOUT_SECONDS = 12  # above the action server's own budget, far below turns' patience
+# Above the action server's own budget, far below the patience of turns.
+ACTION_TIMEOUT_SECONDS = float(os.environ.get("KEFU_ACTION_TIMEOUT_SECONDS", "12"))
 # Intents that Rasa itself obeys. No model of ours has them as labels; nobody may smuggle them in.
 RESERVED_INTENTS = ("restart", "back", "session_start")
 KEPT_OF_PARSE = ("text", "intent", "entities", "language", "in_scope", "reply_draft")

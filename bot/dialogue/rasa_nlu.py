@@ -60,4 +60,6 @@ class KefuNLU(IntentClassifier, GraphComponent):
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.URLError as error:
-            raise ConnectionError(f"the nlu process does not answer at {self.url} ({error}); start it: kefu nlu") from error
+            raise ConnectionError(
+                f"the nlu process does not answer at {self.url} ({error}); start it: kefu nlu"
+            ) from error

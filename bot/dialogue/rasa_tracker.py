@@ -21,8 +21,6 @@ from rasa.core.tracker_store import SerializedTrackerAsText, TrackerStore
 from rasa.shared.core.events import (
     ActionExecuted,
     ActiveLoop,
-    AllSlotsReset,
-    Restarted,
     SessionStarted,
     SlotSet,
     UserUttered,
@@ -34,24 +32,17 @@ TRIM_AT_TURNS = 12  # trimming replays, so it is done every sixth turn
 KEPT_TRACKERS = 2_000  # in memory, at some 40 KB each
 
 
-def trimmed(events, turns=KEPT_TURNS):
+def trimmed(events, slots, turns=KEPT_TURNS):
     """The events from the `turns`-th last user message on, preceded by the state that the earlier ones left."""
     starts = [index for index, event in enumerate(events) if isinstance(event, UserUttered)]
     if len(starts) <= turns:
         return events
     cut = starts[-turns]
-    slots, loop = {}, None
-    for event in events[:cut]:
-        if isinstance(event, SlotSet):
-            slots[event.key] = event.value
-        elif isinstance(event, ActiveLoop):
-            loop = event.name
-        elif isinstance(event, (AllSlotsReset, Restarted)):
-            slots, loop = {}, None if isinstance(event, Restarted) else loop
+    earlier = DialogueStateTracker.from_events("", events[:cut], slots)
     at = events[cut].timestamp
     before = [ActionExecuted("action_session_start", timestamp=at), SessionStarted(timestamp=at)]
-    before += [SlotSet(name, value, timestamp=at) for name, value in slots.items() if value is not None]
-    before += [ActiveLoop(loop, timestamp=at)] if loop else []
+    before += [SlotSet(name, slot.value, timestamp=at) for name, slot in earlier.slots.items() if slot.has_been_set]
+    before += [ActiveLoop(earlier.active_loop_name, timestamp=at)] if earlier.active_loop_name else []
     return [*before, ActionExecuted("action_listen", timestamp=at), *events[cut:]]
 
 
@@ -110,7 +101,8 @@ class CappedTrackerStore(TrackerStore, SerializedTrackerAsText):
         events = since_session_start(list(tracker.events))
         turns = sum(isinstance(event, UserUttered) for event in events)
         if turns > TRIM_AT_TURNS or len(events) < len(tracker.events):
-            tracker = DialogueStateTracker.from_events(tracker.sender_id, trimmed(events), self.domain.slots)
+            kept = trimmed(events, self.domain.slots)
+            tracker = DialogueStateTracker.from_events(tracker.sender_id, kept, self.domain.slots)
             events = tracker.events
         text = json.dumps([event.as_dict() for event in events], ensure_ascii=True)
         await self._in_thread(self._upsert, tracker.sender_id, text)
