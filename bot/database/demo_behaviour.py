@@ -62,7 +62,7 @@ class Catalogue:
 
 def order_counts(random: Random, people: Sequence[Person], total: int, today: datetime) -> list[int]:
     """How many of `total` orders each person places: few order often, some never."""
-    weights = [person.eagerness * min(1.0, (today - person.created_at).days / 200 + 0.05) for person in people]
+    weights = [person.eagerness * min(1.0, (today - person.created_at).days / (30 * MONTHS) + 0.03) for person in people]
     counts = [0] * len(people)
     for index in random.choices(range(len(people)), weights, k=total):
         counts[index] += 1
@@ -72,7 +72,7 @@ def order_counts(random: Random, people: Sequence[Person], total: int, today: da
 def visits_of(random: Random, person: Person, orders: int, catalogue: Catalogue, today: datetime) -> Iterator[Visit]:
     """A person's sessions in time order; exactly `orders` of them end in an order."""
     start = max(person.created_at, today - timedelta(days=30 * MONTHS))
-    browsing = random.randint(0, 2) + round(orders * random.uniform(0.5, 1.1))
+    browsing = random.randint(0, 3) + round(orders * random.uniform(0.8, 1.6))
     times = sorted((_time(random, start, today), kind) for kind in ["order"] * orders + ["browse"] * browsing)
     shopper = _Shopper(random, person, catalogue)
     for at, kind in times:

@@ -1,6 +1,6 @@
 """The demo shop's customers: who they are, how they pay, and what they like (the latent tastes behaviour comes from)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -59,16 +59,16 @@ class Person:
         return value
 
 
-def people_of(seed: int, today: datetime, count: int) -> list[Person]:
-    """`count` customers; a quarter speaks Chinese. The same for the same arguments."""
-    return [person(Random(f"{seed}/customer/{number}"), number, today) for number in range(1, count + 1)]
+def people_of(seed: int, today: datetime, numbers: Iterable[int]) -> list[Person]:
+    """Customers with these numbers; a quarter speaks Chinese. Each is the same whoever else there is."""
+    return [person(Random(f"{seed}/customer/{number}"), number, today) for number in numbers]
 
 
 def person(random: Random, number: int, today: datetime, *, created_at: datetime | None = None) -> Person:
     language = "zh" if random.random() < 0.25 else "en"
     name, mailbox = _name(random, language, number)
     country = _country(random, language)
-    age_days = random.uniform(1, 1200) if random.random() < 0.6 else random.uniform(1, 30 * MONTHS)
+    age_days = random.uniform(30 * MONTHS, 1300) if random.random() < 0.55 else random.uniform(1, 30 * MONTHS)
     created = created_at or today - timedelta(days=age_days)
     home = address(random, name, country)
     addresses = [home] + ([address(random, name, country)] if random.random() < 0.15 else [])
@@ -82,9 +82,12 @@ def person(random: Random, number: int, today: datetime, *, created_at: datetime
         row, methods_of(random, customer_id, country, created), _tastes(random), random.triangular(0, 3, 1.2),
         frozenset(random.sample(("Tramp & Co", "Campo", "Nordhang", "Waldpfad", "Velden", "Kestrel Ridge", "Isfjell", "Hohe Wand", "Alltag",
                                  "Good Corner", "Lindenhof", "Marram", "Ovesen", "Tidsro", "Atelier Brandt", "Kyoto House"), 4)),
-        random.choice(sorted(COLORS)), random.paretovariate(1.3) if random.random() > 0.12 else 0.0, random.random(), country,
+        random.choice(sorted(COLORS)), random.paretovariate(1.9) if random.random() > 0.08 else 0.0, random.random(), country,
         [_hex(random) for _ in range(random.choice((1, 1, 2)))], ip(random),
     )  # fmt: skip
+
+
+PLAIN_LETTERS: dict[str, str | int | None] = {"ü": "ue", "ä": "ae", "ö": "oe", "ß": "ss", "é": "e"}
 
 
 def _name(random: Random, language: str, number: int) -> tuple[str, str]:
@@ -92,7 +95,7 @@ def _name(random: Random, language: str, number: int) -> tuple[str, str]:
         family, given = random.choice(FAMILY_ZH), random.choice(GIVEN_ZH)
         return family + given, f"{PINYIN[family]}.{number:05d}"
     first, last = random.choice(FIRST_EN), random.choice(LAST_EN)
-    plain = f"{first}.{last}".lower().translate(str.maketrans({"ü": "ue", "ä": "ae", "ö": "oe", "ß": "ss", "é": "e"}))
+    plain = f"{first}.{last}".lower().translate(str.maketrans(PLAIN_LETTERS))
     return f"{first} {last}", f"{plain}{number}"
 
 

@@ -30,13 +30,13 @@ KINDS = ("card_testing", "account_takeover", "stolen_card", "refund_abuse", "res
 
 
 class Planter:
-    """Plants fraud into the book; new accounts are numbered on from the honest ones."""
+    """Plants fraud into the book; the accounts it opens take their numbers from `numbers`, so that none stands out."""
 
     def __init__(
-        self, seed: int, book: Book, catalogue: Catalogue, people: Sequence[Person], first_number: int
+        self, seed: int, book: Book, catalogue: Catalogue, people: Sequence[Person], numbers: Sequence[int]
     ) -> None:
         self.seed, self.book, self.catalogue, self.people = seed, book, catalogue, people
-        self.number = first_number
+        self.unused = list(numbers)
         self.accounts: list[Person] = []
 
     def plant(self, kind: str, orders: int) -> None:
@@ -54,8 +54,7 @@ class Planter:
         return min(at, self.book.today - timedelta(hours=2))
 
     def _account(self, random: Random, created_at: datetime) -> Person:
-        made = person(random, self.number, self.book.today, created_at=created_at)
-        self.number += 1
+        made = person(random, self.unused.pop(), self.book.today, created_at=created_at)
         self.accounts.append(made)
         self.book.customer_event(made.id, "created", created_at, device_id=made.devices[0], ip=made.ip)
         return made
@@ -94,8 +93,8 @@ class Planter:
     def _account_takeover(self, random: Random) -> int:
         """A regular's account: a new device signs in, changes the password, adds an address, orders dear and fast."""
         at = self._when(random)
-        known = [p for p in self.people if p.eagerness > 1.5 and p.created_at < at - timedelta(days=120)]
-        victim = random.choice(known)
+        known = [p for p in self.people if p.eagerness > 1.3 and p.created_at < at - timedelta(days=120)]
+        victim = random.choice(known or list(self.people))
         device, place = f"{random.getrandbits(64):016x}", ip(random)
         elsewhere = address(random, victim.row["name"], random.choice(("DE", "NL", "GB", "FR", "US")))
         self.book.customer_event(victim.id, "signed_in", at - timedelta(hours=3), device_id=device, ip=place)

@@ -1,4 +1,4 @@
-"""Names, streets and towns the demo shop's customers are drawn from. All invented; domains and numbers reserved for examples."""
+"""Names, streets and towns the demo shop's customers are drawn from. Invented; domains are reserved for examples."""
 
 FIRST_EN = (
     "Emma Olivia Amelia Isla Ava Mia Grace Freya Lily Ella Hannah Laura Julia Anna Lena Marie Sofia Clara Nora Ida Jack "
@@ -44,7 +44,7 @@ PLACES = {
     "US": (3, 1, (("Portland", "OR", "97205"), ("Denver", "CO", "80202")), ("Pine Street", "Lake Avenue"), "+1 503 555"),
     "CN": (0, 44, (("上海", "上海", "200001"), ("北京", "北京", "100005"), ("深圳", "广东", "518001"), ("杭州", "浙江", "310001"),
                    ("成都", "四川", "610000"), ("南京", "江苏", "210005")),
-           ("中山路", "人民路", "解放路", "建设大道", "文化街"), "+86 138 0013"),
+           ("中山路", "人民路", "解放路", "建设大道", "文化街"), "+86 10 5555"),
     "HK": (0, 8, (("香港", "香港", "999077"),), ("弥敦道", "皇后大道"), "+852 5550"),
     "SG": (0, 10, (("Singapore", "SG", "238801"),), ("Orchard Road", "Bukit Timah Road"), "+65 6555"),
 }  # fmt: skip

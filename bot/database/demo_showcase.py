@@ -131,6 +131,6 @@ _ADDRESSES = {
     "demo-lin": _home("Gartenweg 3", "Hamburg", "HH", "20095", "DE"),
 }
 _PHONES = {
-    "demo-emma": "+49 30 5550 0101", "demo-li": "+86 138 0013 0102", "demo-tom": "+44 20 7946 0103",
+    "demo-emma": "+49 30 5550 0101", "demo-li": "+86 10 5555 0102", "demo-tom": "+44 20 7946 0103",
     "demo-chen": "+65 6555 0104", "demo-sara": "+46 8 555 0105", "demo-lin": "+49 40 5550 0106",
 }  # fmt: skip

@@ -37,7 +37,6 @@ from bot.database.migrate import MigrationError, require_current
 from bot.database.shop import Customer, Order, Product, ShopFact
 
 SEED = 20260
-CUSTOMERS, ORDERS, FRAUD_EACH = 2000, 12000, 48
 # Tables the demo fills, parents first.
 TABLES = (
     "customers", "payment_methods", "products", "variants", "orders", "order_lines", "shipments", "payments", "returns", "order_events",
@@ -57,25 +56,28 @@ class SeedError(Exception):
 class Size:
     """How large a demo shop; tests take a small one."""
 
-    customers: int = CUSTOMERS
-    orders: int = ORDERS
-    fraud_each: int = FRAUD_EACH
+    customers: int = 2000
+    orders: int = 12000
+    fraud_each: int = 48  # orders of each kind of fraud, at least
 
 
 def demo_rows(today: datetime, *, size: Size = Size(), seed: int = SEED) -> Rows:  # noqa: B008  (frozen)
     """All rows of the demo shop by table, computed without a database; equal for equal arguments."""
-    numbers = policies.defaults()
+    terms = policies.defaults()
     made = items_of(seed, today)
     catalogue = Catalogue([item for item, _ in made])
-    book = Book(today, numbers)
+    book = Book(today, terms)
     showcase = demo_showcase.place_showcase(seed, book, catalogue)
-    people = people_of(seed, today, size.customers)
-    visits = _visits(seed, people, size, catalogue, book)
-    planter = Planter(seed, book, catalogue, people, size.customers + 1)
+    numbers = list(range(1, size.customers - len(showcase) + 1))
+    set_aside = Random(f"{seed}/accounts").sample(numbers, 5 * size.fraud_each)
+    people = people_of(seed, today, sorted(set(numbers) - set(set_aside)))
+    planter = Planter(seed, book, catalogue, people, set_aside)
     for kind in FRAUD_KINDS:
         planter.plant(kind, size.fraud_each)
+    people += people_of(seed, today, planter.unused)
+    visits = _visits(seed, people, size, catalogue, book)
     book.number_orders()
-    everybody = people + showcase + planter.accounts
+    everybody = sorted(people + planter.accounts, key=lambda person: person.id) + showcase
     rows: Rows = {table: book.rows[table] for table in TABLES}
     rows["customers"] = [person.row for person in everybody]
     rows["payment_methods"] = [method for person in everybody for method in person.methods]
@@ -84,13 +86,13 @@ def demo_rows(today: datetime, *, size: Size = Size(), seed: int = SEED) -> Rows
     rows["interactions"] = _interactions(seed, visits, today)
     rows["reviews"] = list(reviews_of(Random(f"{seed}/reviews"), visits, today))
     rows["promotions"] = promotion_rows(today)
-    rows["documents"] = list(document_rows(numbers, today))
+    rows["documents"] = list(document_rows(terms, today))
     return rows
 
 
 def _visits(seed: int, people: Sequence[Person], size: Size, catalogue: Catalogue, book: Book) -> list[Visit]:
     """Everybody's sessions; those that end in an order are written into the book."""
-    honest = size.orders - len(FRAUD_KINDS) * size.fraud_each - len(book.rows["orders"])
+    honest = size.orders - len(book.rows["orders"])
     counts = order_counts(Random(f"{seed}/counts"), people, max(honest, 0), book.today)
     visits = []
     for person, orders in zip(people, counts, strict=True):
