@@ -1,7 +1,7 @@
 """Reply-training pairs from hand-written parts: `python -m nlu_models.corpus.compose` writes replies_{en,zh}.jsonl.
 
-A line is {intent, case, language, question, reply, facts}. Questions are the intent's own NLU examples with their values
-taken out; `facts` are the names of what the shop knows in that case, a superset of the reply's placeholders.
+A line is {intent, case, language, question, reply, facts}. Questions are the NLU examples of the intent, values
+taken out; `facts` are the names of what the shop knows in that case, a superset of the placeholders of the reply.
 """
 
 import json
