@@ -77,7 +77,7 @@ def claim(session: Session, conversation_id: str, agent: AgentView, *, now: date
         _refuse_colleague(session, conversation, agent)
         return
     handoffs.claim(session, conversation_id, agent.id, now=now)
-    _tell(session, conversation, words.joined(agent.name, conversation.language), now)
+    _tell(session, conversation, words.joined(agent.name, conversation.language), agent.id, now)
     audit.record(session, "claimed", now=now, agent_id=agent.id, target=conversation_id)
 
 
@@ -166,7 +166,7 @@ def transfer(session: Session, conversation_id: str, agent: AgentView, to_id: st
         .values(agent_id=to_id)
     )
     session.flush()
-    _tell(session, conversation, words.transferred(to.name, conversation.language), now)
+    _tell(session, conversation, words.transferred(to.name, conversation.language), to.id, now)
     detail = {"from": before, "to": to_id}
     audit.record(session, "transferred", now=now, agent_id=agent.id, target=conversation_id, detail=detail)
 
@@ -178,7 +178,7 @@ def _close(session: Session, conversation_id: str, agent: AgentView, outcome: st
     _refuse_colleague(session, conversation, agent)
     handoffs.close(session, conversation_id, outcome, now=now)
     sentence = words.resolved if outcome == "resolved" else words.handed_back
-    _tell(session, conversation, sentence(agent.name, conversation.language), now)
+    _tell(session, conversation, sentence(agent.name, conversation.language), agent.id, now)
     audit.record(session, outcome, now=now, agent_id=agent.id, target=conversation_id)
 
 
@@ -197,8 +197,8 @@ def _refuse_colleague(session: Session, conversation: Conversation, agent: Agent
     raise HeldByColleague(name or "a colleague")
 
 
-def _tell(session: Session, conversation: Conversation, text: str, now: datetime) -> None:
-    outbox.say(session, conversation.id, "system", OutboundMessage(text=text), now=now)
+def _tell(session: Session, conversation: Conversation, text: str, agent_id: str, now: datetime) -> None:
+    outbox.say(session, conversation.id, "system", OutboundMessage(text=text), now=now, agent_id=agent_id)
 
 
 def _newest_unseen(session: Session, conversation_id: str, expected: int) -> int | None:

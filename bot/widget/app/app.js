@@ -231,17 +231,20 @@ class Panel {
     const before = this.memory.record.customer;
     if (before && before !== customer) this.connection?.startAfresh() ?? this.memory.update({ visitor_token: null });
     if (this.connection || this.memory.record.language) this.memory.update({ customer });
-    if (token && this.connection) await this.connection.tell("/api/widget/identify", { customer_token: token });
+    if (token && this.connection) await this.connection.identify(token);
   }
 
   #history(messages) {
     this.#lastSeen = this.memory.record.seen || 0;
     this.log.setHistory(messages);
+    const named = messages.findLast((message) => message.agent_name);
+    if (named) this.#named(named.agent_name);
     this.#outbox();
     this.#unread = messages.filter((message) => this.#counts(message) && message.position > this.#lastSeen).length;
     this.#read();
   }
   #message(message) {
+    if (message.agent_name) this.#named(message.agent_name);
     this.log.add(message);
     if (message.author !== "customer") clearTimeout(this.#typingTimer);
     if (this.#counts(message)) this.#unread += 1;
@@ -261,13 +264,18 @@ class Panel {
   #typing(data) {
     clearTimeout(this.#typingTimer);
     const stopped = data.on === false || data.typing === false;
-    this.log.setTyping(stopped ? null : data.agent_name || this.#state.agent || this.words.assistant);
+    this.log.setTyping(stopped ? null : this.#state.holder === "agent" ? this.#state.agent || this.words.team : this.words.assistant);
     if (!stopped) this.#typingTimer = setTimeout(() => this.log.setTyping(null), TYPING_MS);
   }
   #holder(state) {
     if (state.language) this.#follow(state.language);
     if (!state.holder) return;
-    this.#state = { holder: state.holder, agent: state.agent_name || (state.holder === "agent" ? this.#state.agent : null) };
+    this.#state = { holder: state.holder, agent: state.agent_name || this.#state.agent };
+    this.#show();
+  }
+  /** Who of the team wrote last: their name stands in the head while they hold the conversation. */
+  #named(name) {
+    this.#state.agent = name;
     this.#show();
   }
   /** The conversation's language as the server holds it: the customer may simply have begun to write in it. */

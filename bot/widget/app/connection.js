@@ -18,7 +18,7 @@ class Refusal extends Error {
 
 export class Connection {
   #memory; #server; #context; #on;
-  #token = null; #conversation = null; #last = 0; #historyRead = false; #sessionMade = null;
+  #token = null; #conversation = null; #last = 0; #lastThere = 0; #historyRead = false; #sessionMade = null;
   #stopped = false; #drop = null; #wakeUp = null; #draining = false; #limitTimer = null;
   #failures = 0; #dryStreams = 0;
   outbox = []; // {id, text, payload, at, after, position?, refused?: code}
@@ -153,9 +153,8 @@ export class Connection {
       try {
         await this.#session();
         if (!this.#historyRead) {
-          const { messages, ...state } = await this.#call("GET", "/api/widget/messages?after=0");
+          const { messages, ...state } = await this.#everything();
           this.#historyRead = true;
-          for (const message of messages) this.#note(message);
           this.#on.history(messages);
           this.#on.holder(state);
           this.#up();
@@ -173,6 +172,16 @@ export class Connection {
         if (this.#heardAt === before) this.#on.status("reconnecting");
         await this.#sleep(this.#pause());
       }
+    }
+  }
+  /** The whole transcript, page by page. */
+  async #everything() {
+    const messages = [];
+    for (;;) {
+      const answer = await this.#call("GET", `/api/widget/messages?after=${this.#last}`);
+      for (const message of answer.messages) this.#note(message);
+      messages.push(...answer.messages);
+      if (!answer.messages.length || this.#last >= this.#lastThere) return { ...answer, messages };
     }
   }
   async #stream() {
@@ -233,21 +242,33 @@ export class Connection {
   }
   async #open() {
     const { page, language, customerToken } = this.#context();
-    const wish = { page, language, ...(customerToken && { customer_token: customerToken }) };
+    const wish = { page, language, ...(this.#token && { visitor_token: this.#token }) };
     let answer;
     try {
-      answer = await this.#call("POST", "/api/widget/session", { ...wish, ...(this.#token && { visitor_token: this.#token }) });
+      answer = await this.#call("POST", "/api/widget/session", { ...wish, ...(customerToken && { customer_token: customerToken }) });
     } catch (error) {
-      // The server no longer knows this visitor, or the shop's token has expired: go on as a new one, or unproven.
-      if (![400, 401, 403, 422].includes(error.status) || !(this.#token || customerToken)) throw error;
-      answer = await this.#call("POST", "/api/widget/session", { page, language });
+      // The shop's token is wrong or has expired: go on unproven rather than not at all.
+      if (error.status !== 401 || !customerToken) throw error;
+      answer = await this.#call("POST", "/api/widget/session", wish);
     }
+    this.#adopt(answer);
+    return answer;
+  }
+  #adopt(answer) {
     if (this.#conversation && this.#conversation !== answer.conversation_id) this.#begin();
     this.#conversation = answer.conversation_id;
     this.#token = answer.visitor_token;
+    this.#lastThere = answer.last_position || 0;
     this.#memory.update({ visitor_token: this.#token });
     this.#on.session(answer);
-    return answer;
+  }
+  /** The visitor has signed in at the shop; someone else than before gets a conversation of their own. */
+  async identify(customerToken) {
+    await this.#session();
+    const answer = await this.#call("POST", "/api/widget/identify", { customer_token: customerToken });
+    const other = this.#conversation !== answer.conversation_id;
+    this.#adopt(answer);
+    if (other) this.wake();
   }
   #forgetSession() {
     this.#sessionMade = null;
