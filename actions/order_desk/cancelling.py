@@ -36,7 +36,8 @@ def ask_to_call_back(session: Session, customer_id: str, number: str, **by: Unpa
             return Refusal("already_cancelled")
         if order.status == "delivered" or not has_left(order):
             return refused_by_state(order, numbers, "cancel_statuses") or Refusal("nothing_changes")
-        return Plan({"refund_minor": money.paid_minor(order), "currency": order.currency}, money.paid_minor(order))
+        paid = money.paid_minor(order)
+        return Plan({"refund_minor": paid, "currency": order.currency}, paid, people_only=True)
 
     return carry_out(
         session, customer_id, number, by, kind="callback_wanted", action="cancel_after_shipping", check=check

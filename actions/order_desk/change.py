@@ -25,8 +25,8 @@ from bot.database.policies import Policies
 from bot.database.shop import Order, OrderEvent, RiskDecision
 
 log = logging.getLogger(__name__)
-# What a mailbox cannot vouch for: the goods are gone, or leave without coming back.
-PEOPLE_ONLY = ("cancel_after_shipping", "refund_without_return")
+# What a mailbox cannot vouch for: the goods are gone. A one-time code does not help there, a person decides.
+NO_STEP_UP = ("cancel_after_shipping", "refund_without_return")
 BANDS = ("low", "review", "high")
 
 
@@ -51,13 +51,15 @@ class By(TypedDict):
 class Plan:
     """What a check found possible: facts to read back and what the change moves.
 
-    `amount_minor` is the money that moves or the worth of the goods that go elsewhere.
+    `amount_minor` is the money that moves or the worth of the goods that go elsewhere; `people_only` means a person
+    has to agree however low the risk.
     """
 
     facts: Facts
     amount_minor: int = 0
     new_address: Mapping[str, Any] | None = None
     payment_method_id: str | None = None
+    people_only: bool = False
     apply: Callable[[], Facts | None] = field(default=lambda: None)
 
 
@@ -181,10 +183,10 @@ def _gate(
     )
     assessment = _assessed(session, request, by["assess"])
     _decision(session, request, assessment)
-    if assessment.band == "low" and action != "cancel_after_shipping":
+    if assessment.band == "low" and not plan.people_only:
         return assessment, None
     high_value = plan.amount_minor >= policies.load(session).integer("high_value_minor")
-    if assessment.band == "review" and action not in PEOPLE_ONLY and not high_value:
+    if assessment.band == "review" and action not in NO_STEP_UP and not plan.people_only and not high_value:
         if by.get("stepped_up"):
             return assessment, None
         return assessment, Outcome("step_up", "confirm_with_code", _view(session, order), plan.facts)

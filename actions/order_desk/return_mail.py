@@ -4,8 +4,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from actions.order_desk.post import owe
 from bot.database import policies
-from bot.database.shop import Customer, Mail, Order, ReturnRequest
+from bot.database.shop import Customer, Order, ReturnRequest
 
 WORDS = {
     "en": (
@@ -35,14 +36,4 @@ def send_label(session: Session, customer: Customer, order: Order, request: Retu
         "label": f"RET-{request.number.removeprefix('R-')}-{order.number.removeprefix('K-')}",
         "days": policies.load(session).integer("return_label_valid_days"),
     }
-    session.add(
-        Mail(
-            request_id=f"return:{request.id}",
-            to_address=customer.email,
-            subject=subject.format(**shown),
-            body=body.format(**shown),
-            next_try_at=now,
-            created_at=now,
-        )
-    )
-    session.flush()
+    owe(session, f"return:{request.id}", customer.email, subject.format(**shown), body.format(**shown), now)
