@@ -1,0 +1,125 @@
+"""Products as customers see them: which one is meant, its card, its prices, sizes and stock right now."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from actions.rasa_actions import wording
+from actions.rasa_actions.answer import Answer, button
+from actions.rasa_actions.shop_action import ActionCall
+from actions.rasa_actions.spoken import named, position
+from bot.database.shop import Interaction, Product, Variant
+
+MOST_CARDS = 5
+
+
+def by_ids(session: Session, ids: Sequence[str]) -> list[Product]:
+    """Active products with their variants, in the order of the ids."""
+    rows = session.scalars(
+        select(Product).where(Product.id.in_(ids), Product.active).options(selectinload(Product.variants))
+    )
+    found = {row.id: row for row in rows}
+    return [found[id] for id in ids if id in found]
+
+
+def name_of(product: Product, language: str) -> str:
+    return (product.name_zh if language == "zh" else None) or product.name
+
+
+def active_variants(product: Product) -> list[Variant]:
+    return [variant for variant in product.variants if variant.active]
+
+
+def price_words(variants: Iterable[Variant]) -> str:
+    """ "€79.00", or "€79.00–€99.00" when variants differ; of those in stock if any is."""
+    variants = list(variants)
+    stocked = [variant for variant in variants if variant.stock > 0] or variants
+    if not stocked:
+        return "–"
+    low, high = (pick(variant.price_minor for variant in stocked) for pick in (min, max))
+    currency = stocked[0].currency
+    return wording.money(low, currency) + (f"–{wording.money(high, currency)}" if high > low else "")
+
+
+def card(product: Product, call: ActionCall, reason: str = "", badge: str = "") -> dict[str, Any]:
+    variants = active_variants(product)
+    stocked = any(variant.stock > 0 for variant in variants)
+    buttons: list[Mapping[str, str]] = [
+        button(call.pick("Tell me more", "了解详情"), "product_question", product=product.id),
+        button(call.pick("Not for me", "不适合我"), "not_for_me", product=product.id),
+    ]
+    if product.url:
+        buttons.insert(0, {"title": call.pick("View", "查看"), "url": product.url})
+    body = {
+        "kind": "product",
+        "title": name_of(product, call.language),
+        "text": reason or _first_sentence(product, call.language),
+        "picture": product.picture,
+        "price": price_words(variants),
+        "url": product.url,
+        "badge": badge or ("" if stocked else call.pick("Out of stock", "缺货")),
+        "buttons": [dict(each) for each in buttons],
+    }
+    return {name: value for name, value in body.items() if value not in ("", None)}
+
+
+def _first_sentence(product: Product, language: str) -> str:
+    text = (product.description_zh if language == "zh" else None) or product.description
+    ends = [at for sign in (". ", "。", "! ", "！") if (at := text.find(sign)) > 0]
+    return text[: min(ends) + 1] if ends else text[:140]
+
+
+def meant(call: ActionCall, session: Session) -> Product | None:
+    """The product a message is about: a card's button, a place in the list, a name in it, the page, a search."""
+    named_id = call.one("product")
+    if named_id is not None:
+        pressed = by_ids(session, [str(named_id)])
+        if pressed:
+            return pressed[0]
+    shown = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+    place = position(call.one("ordinal"), call.text, len(shown))
+    if place is not None:
+        return shown[place]
+    hits = named(call.text, [f"{product.name} {product.name_zh or ''}" for product in shown])
+    if len(hits) == 1:
+        return shown[hits[0]]
+    page = (call.metadata.get("page") or {}).get("product_id")
+    on_page = by_ids(session, [str(page)]) if page else []
+    if named_id is not None and not on_page:
+        return _searched(call, session, str(named_id))
+    if on_page:
+        return on_page[0]
+    if len(shown) == 1:
+        return shown[0]
+    return None if shown else _searched(call, session, call.text)
+
+
+def _searched(call: ActionCall, session: Session, text: str) -> Product | None:
+    hits = call.services.search.products(text, language=call.language, limit=1).hits
+    found = by_ids(session, [hit.product.id for hit in hits])
+    return found[0] if found else None
+
+
+def which_one(call: ActionCall, session: Session) -> Answer:
+    """Ask which product is meant; with the shown ones as buttons when there are some."""
+    shown = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+    buttons = [button(name_of(each, call.language), call.intent, product=each.id) for each in shown]
+    return Answer.response("utter_ask_which_product").buttons(*buttons)
+
+
+def note_interactions(call: ActionCall, session: Session, ids: Iterable[str], kind: str) -> None:
+    """Behaviour the recommenders learn from; by customer when proven, else by conversation."""
+    customer = call.customer(session)
+    for place, id in enumerate(ids, start=1):
+        session.add(
+            Interaction(
+                customer_id=customer.id if customer else None,
+                visitor_id=None if customer else call.conversation_id,
+                product_id=id,
+                kind=kind,
+                at=call.now,
+                context={"message_id": call.message_id, "position": place},
+            )
+        )

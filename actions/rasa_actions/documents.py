@@ -1,0 +1,59 @@
+"""Answers out of the shop's help documents, each with the place it comes from."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from actions.rasa_actions.answer import Answer, button
+
+if TYPE_CHECKING:
+    from actions.rasa_actions.shop_action import ActionCall
+
+PASSAGES = 3
+MOST_CHARACTERS = 700
+_QUESTION = re.compile(
+    r"[?？]\s*$|^\s*(what|how|when|where|which|who|why|can|could|do|does|did|is|are|will|would|may)\b"
+    r"|吗|呢[。.]?$|怎么|如何|多少|多久|什么|哪|能不能|可不可以|是否",
+    re.I,
+)
+
+
+def looks_like_question(text: str) -> bool:
+    return bool(_QUESTION.search(text))
+
+
+def answer_from_documents(call: "ActionCall", topic: str = "") -> Answer | None:
+    """The best sentence(s) of the documents with a link, a checked draft worded from them, or None."""
+    query = call.text if not call.text.startswith("/") else topic
+    passages = call.services.search.passages(query, language=call.language, limit=PASSAGES)
+    if not passages and topic:
+        passages = call.services.search.passages(topic, language=call.language, limit=PASSAGES)
+    if not passages:
+        return None
+    draft = call.services.drafts.draft(
+        text=query, intent=call.intent, language=call.language, facts={}, passages=passages
+    )
+    return _worded(call, passages, draft)
+
+
+def _worded(call: "ActionCall", passages: Sequence[Any], draft: Any) -> Answer:
+    best = passages[0]
+    text = draft["text"] if draft else _sentences(best.answer or best.text)
+    source = {"passages": [passage.id for passage in passages], "draft": draft, "url": best.url, "title": best.title}
+    answer = Answer.said(text).custom(source=source)
+    card = {"kind": "document", "title": best.title, "url": best.url, "text": ""}
+    return answer.cards([card]) if best.url else answer
+
+
+def _sentences(text: str) -> str:
+    """Whole sentences up to the limit; a passage is short, but a shop may write long ones."""
+    text = text.strip()
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    cut = max(text.rfind(sign, 0, MOST_CHARACTERS) for sign in (".", "!", "?", "。", "！", "？", "\n"))
+    return text[: cut + 1] if cut > 0 else text[:MOST_CHARACTERS] + "…"
+
+
+def do_not_know(call: "ActionCall") -> Answer:
+    """Honest, with a way on."""
+    return Answer.response("utter_no_answer").buttons(button(call.pick("Talk to a person", "转人工"), "talk_to_person"))

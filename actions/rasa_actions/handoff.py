@@ -1,0 +1,81 @@
+"""To a person: when asked, when two messages in a row were not understood, when a complaint needs one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from actions.rasa_actions.answer import Answer, button
+from actions.rasa_actions.documents import answer_from_documents, looks_like_question
+from actions.rasa_actions.handoff_summary import summary_of
+from actions.rasa_actions.shop_action import ActionCall, ShopAction
+
+# After one of these a second message that is not understood goes to a person.
+NOT_KNOWING = ("utter_not_understood", "utter_no_answer")
+# After one of these a plain "yes" means the person we offered.
+OFFERING = (*NOT_KNOWING, "utter_complaint", "utter_action_failed", "utter_ask_handoff")
+
+
+def last_responses(call: ActionCall) -> list[str]:
+    """Names of the responses the bot gave to the message before this one."""
+    names: list[str] = []
+    users = 0
+    for event in reversed(call.events):
+        if event.get("event") == "user":
+            users += 1
+            if users == 2:
+                break
+        elif users == 1 and event.get("event") == "bot":
+            names.append(str((event.get("metadata") or {}).get("utter_action") or ""))
+    return names
+
+
+def hand_over(call: ActionCall, response: str, reason: str, **more: Any) -> Answer:
+    return Answer.response(response).custom(handoff={"reason": reason, "summary": summary_of(call, **more)})
+
+
+def not_known(call: ActionCall, response: str) -> Answer:
+    """Once: honest, and a person is offered. Twice in a row: the person, with a summary."""
+    if any(name in NOT_KNOWING for name in last_responses(call)):
+        return hand_over(call, "utter_handoff_not_understood", "not_understood", tried=response)
+    return Answer.response(response).buttons(
+        button(call.pick("Talk to a person", "转人工"), "talk_to_person"),
+        button(call.pick("What can you do?", "你能做什么？"), "help"),
+    )
+
+
+class TalkToPerson(ShopAction):
+    def name(self) -> str:
+        return "action_talk_to_person"
+
+    def answer(self, call: ActionCall) -> Answer:
+        return hand_over(call, "utter_handoff", "asked")
+
+
+class NotUnderstood(ShopAction):
+    """No intent was sure enough: perhaps the documents know, else say so."""
+
+    def name(self) -> str:
+        return "action_not_understood"
+
+    def answer(self, call: ActionCall) -> Answer:
+        found = answer_from_documents(call) if looks_like_question(call.text) else None
+        return found or not_known(call, "utter_not_understood")
+
+
+class Complaint(ShopAction):
+    """Take it seriously, offer what may help; a second complaint goes to a person at once."""
+
+    def name(self) -> str:
+        return "action_complaint"
+
+    def answer(self, call: ActionCall) -> Answer:
+        if "utter_complaint" in last_responses(call):
+            return hand_over(call, "utter_handoff", "complaint")
+        draft: Mapping[str, Any] | None = call.parse.get("reply_draft")
+        answer = Answer.response("utter_complaint")
+        if draft and draft.get("text"):
+            answer = Answer.said(str(draft["text"])).custom(source={"draft": dict(draft)}).then(answer)
+        return answer.buttons(
+            button(call.pick("Talk to a person", "转人工"), "talk_to_person"),
+            button(call.pick("Return an item", "申请退货"), "return_order"),
+            button(call.pick("Where is my order?", "查询订单"), "track_order"),
+        )

@@ -1,0 +1,142 @@
+"""Skills that only look: where is it, what did I order, where is my refund, the invoice."""
+
+from collections.abc import Iterator
+
+from actions.order_desk import lookup
+from actions.order_desk.views import OrderView, ReturnView, ShipmentView
+from actions.rasa_actions import wording
+from actions.rasa_actions.answer import Answer, button
+from actions.rasa_actions.forms import Step, Turn, WishForm
+from actions.rasa_actions.steps import OrderStep, own_order
+
+# What an order's state invites to: (what it must allow, intent, title en, title zh).
+NEXT = (
+    ("cancel", "cancel_order", "Cancel it", "取消订单"),
+    ("change_address", "change_address", "Change the address", "修改地址"),
+    ("return", "return_order", "Return something", "申请退货"),
+    ("exchange", "exchange_order", "Exchange something", "申请换货"),
+)
+
+
+class OrderLook(WishForm):
+    """A skill about one order that changes nothing."""
+
+    can: str | None = None
+    none = "utter_no_orders"
+
+    def steps(self, turn: Turn) -> Iterator[Step]:
+        yield OrderStep(self.can, self.none)
+
+    def finish(self, turn: Turn) -> Answer:
+        with turn.call.services.readers() as session:
+            order = own_order(session, turn)
+        return self.about(turn, order).slots(order_number=order.number)
+
+    def about(self, turn: Turn, order: OrderView) -> Answer:
+        raise NotImplementedError
+
+
+def next_buttons(turn: Turn, order: OrderView) -> list[dict[str, str]]:
+    call = turn.call
+    return [
+        button(call.pick(en, zh), intent, order_number=order.number) for can, intent, en, zh in NEXT if can in order.can
+    ]
+
+
+class TrackOrder(OrderLook):
+    intent = "track_order"
+
+    def about(self, turn: Turn, order: OrderView) -> Answer:
+        language = turn.call.language
+        facts = {
+            "number": order.number,
+            "status": wording.of(wording.STATUS, order.status, language),
+            "eta": wording.day(order.eta, language),
+            "goods": wording.goods(order.lines, language),
+        }
+        card = wording.order_card(order, language, next_buttons(turn, order))
+        open_parcels = [parcel for parcel in order.shipments if parcel.status != "delivered"]
+        if order.status == "delivered":
+            arrived = Answer.response(
+                "utter_track_order_delivered", **facts, delivered_on=wording.day(order.delivered_at, language)
+            )
+            return arrived.cards([card])
+        if order.status == "cancelled":
+            return Answer.response("utter_track_order_cancelled", **facts).cards([card])
+        if not open_parcels:
+            return Answer.response("utter_track_order_waiting", **facts).cards([card])
+        answer = Answer.response("utter_track_order_shipped", **facts)
+        for parcel in open_parcels:
+            answer = answer.then(self._parcel(turn, order, parcel))
+        return answer.cards([card])
+
+    def _parcel(self, turn: Turn, order: OrderView, parcel: ShipmentView) -> Answer:
+        language = turn.call.language
+        inside = [line for line in order.lines if line.position in parcel.positions] or order.lines
+        response = "utter_parcel_lost" if parcel.status == "lost" else "utter_parcel"
+        return Answer.response(
+            response,
+            carrier=parcel.carrier,
+            tracking=parcel.tracking,
+            status=wording.of(wording.STATUS, parcel.status, language),
+            eta=wording.day(parcel.eta or order.eta, language),
+            goods=wording.goods(inside, language),
+        )
+
+
+class OrderHistory(WishForm):
+    intent = "order_history"
+    page = 5
+
+    def steps(self, turn: Turn) -> Iterator[Step]:
+        yield from ()
+
+    def finish(self, turn: Turn) -> Answer:
+        call = turn.call
+        with call.services.readers() as session:
+            orders = lookup.orders_of(session, str(turn.customer_id), limit=self.page)
+        if not orders:
+            return Answer.response("utter_no_orders")
+        show = call.pick("Details", "查看详情")
+        cards = [
+            wording.order_card(order, call.language, [button(show, "track_order", order_number=order.number)])
+            for order in orders
+        ]
+        return Answer.response("utter_order_history", count=len(orders)).cards(cards)
+
+
+class RefundStatus(OrderLook):
+    """Returns and refunds of an order: what is open, what has been paid back, to which method."""
+
+    intent = "refund_status"
+
+    def about(self, turn: Turn, order: OrderView) -> Answer:
+        language = turn.call.language
+        facts = {"number": order.number}
+        answer = Answer()
+        for each in order.returns:
+            answer = answer.then(self._of_return(turn, order, each))
+        for refund in (payment for payment in order.payments if payment.kind == "refund"):
+            response = "utter_refund_paid" if refund.status == "done" else "utter_refund_pending"
+            answer = answer.then(
+                Answer.response(
+                    response,
+                    **facts,
+                    amount=wording.money(refund.amount_minor, order.currency),
+                    method=wording.payment_method(refund.method, language) if refund.method else "–",
+                    at=wording.day(refund.at, language),
+                )
+            )
+        if answer.replies:
+            return answer
+        return Answer.response("utter_no_refund", **facts).buttons(*next_buttons(turn, order))
+
+    def _of_return(self, turn: Turn, order: OrderView, each: ReturnView) -> Answer:
+        language = turn.call.language
+        return Answer.response(
+            f"utter_{each.kind}_status",
+            return_number=each.number,
+            number=order.number,
+            status=wording.of(wording.STATUS, each.status, language),
+            amount=wording.money(each.refund_minor, order.currency),
+        )

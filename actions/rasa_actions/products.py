@@ -1,0 +1,269 @@
+"""Finding products and talking about them: search, follow-ups, questions, comparison, stock, price, promotions, fit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from actions.rasa_actions import wording
+from actions.rasa_actions.answer import Answer, button
+from actions.rasa_actions.catalogue import (
+    MOST_CARDS,
+    active_variants,
+    by_ids,
+    card,
+    meant,
+    name_of,
+    note_interactions,
+    price_words,
+    which_one,
+)
+from actions.rasa_actions.documents import answer_from_documents
+from actions.rasa_actions.handoff import not_known
+from actions.rasa_actions.shop_action import ActionCall, ShopAction
+from actions.rasa_actions.spoken import named, position
+from bot.database.shop import Product, Promotion, Variant
+from retrieval.filters import Filters
+
+MOST_COMPARED = 3
+NEW_SEARCH: dict[str, Any] = {}
+
+
+class ProductSearch(ShopAction):
+    """A new search; what was searched before is forgotten."""
+
+    def name(self) -> str:
+        return "action_product_search"
+
+    def answer(self, call: ActionCall) -> Answer:
+        if call.text.startswith("/") or not call.text.strip():
+            return Answer.response("utter_ask_what_product")
+        return self.found(call, None)
+
+    def found(self, call: ActionCall, previous: Filters | None) -> Answer:
+        hits = call.services.search.products(
+            call.text, language=call.language, previous=previous, limit=MOST_CARDS
+        )
+        with call.services.sessions.begin() as session:
+            products = by_ids(session, [hit.product.id for hit in hits.hits])
+            note_interactions(call, session, [product.id for product in products], "shown")
+            cards = [card(product, call) for product in products]
+        if not cards:
+            return self.nothing(call, previous)
+        shown = [product.id for product in products]
+        return (
+            Answer.response("utter_products", count=len(cards))
+            .cards(cards)
+            .slots(search=hits.filters.to_json(), shown=shown)
+        )
+
+    def nothing(self, call: ActionCall, previous: Filters | None) -> Answer:
+        response = "utter_no_more_products" if previous is not None else "utter_no_products"
+        return Answer.response(response).buttons(
+            button(call.pick("Recommend something", "推荐商品"), "recommend"),
+            button(call.pick("Talk to a person", "转人工"), "talk_to_person"),
+        )
+
+
+class ProductRefine(ProductSearch):
+    """A follow-up: "cheaper ones", "and in blue?"."""
+
+    def name(self) -> str:
+        return "action_product_refine"
+
+    def answer(self, call: ActionCall) -> Answer:
+        previous = call.slot("search")
+        return self.found(call, Filters.from_json(previous) if previous else None)
+
+
+class MoreResults(ProductSearch):
+    def name(self) -> str:
+        return "action_more_results"
+
+    def answer(self, call: ActionCall) -> Answer:
+        previous = call.slot("search")
+        if not previous:
+            return Answer().followed_by("action_recommend")
+        return self.found(call, Filters.from_json(previous))
+
+
+class AboutProduct(ShopAction):
+    """A skill about one product; asks which when it is not clear."""
+
+    intent: str
+
+    def name(self) -> str:
+        return f"action_{self.intent}"
+
+    def answer(self, call: ActionCall) -> Answer:
+        with call.services.readers() as session:
+            product = meant(call, session)
+            if product is None:
+                return which_one(call, session)
+            return self.about(call, product).slots(shown=_first(product.id, call.slot("shown")))
+
+    def about(self, call: ActionCall, product: Product) -> Answer:
+        raise NotImplementedError
+
+
+def _first(id: str, shown: Sequence[str] | None) -> list[str]:
+    """The product talked about stays in the list that ordinals count; a new one becomes the list."""
+    return list(shown) if shown and id in shown else [id]
+
+
+class ProductQuestion(AboutProduct):
+    """Answered from this product's own attributes and description only."""
+
+    intent = "product_question"
+
+    def about(self, call: ActionCall, product: Product) -> Answer:
+        if call.text.startswith("/") or call.intent == "inform":
+            return self._all(call, product)
+        found = call.services.search.product_question(product.id, call.text, call.language)
+        if found is None:
+            return not_known(call, "utter_no_answer").cards([card(product, call)])
+        return Answer.said(found.text).custom(source={"product": product.id}).cards([card(product, call)])
+
+    def _all(self, call: ActionCall, product: Product) -> Answer:
+        text = (product.description_zh if call.language == "zh" else None) or product.description
+        return Answer.said(text).cards([card(product, call)])
+
+
+class CheckPrice(AboutProduct):
+    intent = "check_price"
+
+    def about(self, call: ActionCall, product: Product) -> Answer:
+        variants = fitting(call, product) or active_variants(product)
+        answer = Answer.response(
+            "utter_price", name=name_of(product, call.language), price=price_words(variants)
+        )
+        before = [variant.list_price_minor for variant in variants if variant.list_price_minor]
+        if before:
+            answer = answer.then(
+                Answer.response("utter_price_before", before=wording.money(max(before), variants[0].currency))
+            )
+        return answer.cards([card(product, call)])
+
+
+class CheckStock(AboutProduct):
+    intent = "check_stock"
+
+    def about(self, call: ActionCall, product: Product) -> Answer:
+        variants = fitting(call, product)
+        name = name_of(product, call.language)
+        stocked = [variant for variant in variants if variant.stock > 0]
+        if stocked:
+            which = ", ".join(dict.fromkeys(wording.options(variant.options) or name for variant in stocked))
+            return Answer.response("utter_in_stock", name=name, which=which).cards([card(product, call)])
+        others = [variant for variant in active_variants(product) if variant.stock > 0]
+        if others:
+            which = ", ".join(dict.fromkeys(wording.options(variant.options) for variant in others))
+            return Answer.response("utter_out_of_stock_others", name=name, which=which).cards([card(product, call)])
+        return Answer.response("utter_out_of_stock", name=name).buttons(
+            button(call.pick("Something similar", "类似商品"), "recommend", product=product.id)
+        )
+
+
+class SizeFit(AboutProduct):
+    """The sizes there are, and the shop's own size guide."""
+
+    intent = "size_fit"
+
+    def about(self, call: ActionCall, product: Product) -> Answer:
+        sizes = dict.fromkeys(
+            str(variant.options["size"]) for variant in active_variants(product) if variant.options.get("size")
+        )
+        guide = answer_from_documents(call, call.pick("size guide", "尺码指南"))
+        own = call.services.search.product_question(product.id, call.text, call.language)
+        name = name_of(product, call.language)
+        answer = (
+            Answer.response("utter_sizes", name=name, sizes=", ".join(sizes))
+            if sizes
+            else Answer.response("utter_one_size", name=name)
+        ).cards([card(product, call)])
+        if own is not None:
+            answer = answer.then(Answer.said(own.text))
+        return answer.then(guide) if guide else answer
+
+
+def fitting(call: ActionCall, product: Product) -> list[Variant]:
+    """Variants with the size and colour named in the message; all when none is named."""
+    wanted = {name: str(call.one(name)).lower() for name in ("size", "color") if call.one(name) is not None}
+    return [
+        variant
+        for variant in active_variants(product)
+        if all(value in str(variant.options.get(name, "")).lower() for name, value in wanted.items())
+    ]
+
+
+class CompareProducts(ShopAction):
+    def name(self) -> str:
+        return "action_compare_products"
+
+    def answer(self, call: ActionCall) -> Answer:
+        with call.services.readers() as session:
+            shown = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+            chosen = self._chosen(call, shown)
+            if len(chosen) < 2:
+                for wanted in call.all("product"):
+                    hits = call.services.search.products(str(wanted), language=call.language, limit=1).hits
+                    chosen += by_ids(session, [hit.product.id for hit in hits])
+            chosen = list({product.id: product for product in chosen}.values())[:MOST_COMPARED]
+            if len(chosen) < 2:
+                return Answer.response("utter_ask_what_to_compare")
+            return (
+                Answer.response("utter_comparison", table=self._table(call, chosen))
+                .cards([card(product, call) for product in chosen])
+                .slots(shown=[product.id for product in chosen])
+            )
+
+    def _chosen(self, call: ActionCall, shown: Sequence[Product]) -> list[Product]:
+        places = [position(value, "", len(shown)) for value in call.all("ordinal")]
+        picked = [shown[place] for place in places if place is not None]
+        picked += [shown[place] for place in named(call.text, [f"{each.name} {each.name_zh}" for each in shown])]
+        return picked or (list(shown[:2]) if not call.all("product") else [])
+
+    def _table(self, call: ActionCall, chosen: Sequence[Product]) -> str:
+        """One line a trait that differs or is known of all: "weight: 1.8 kg | 2.4 kg"."""
+        names = [name_of(product, call.language) for product in chosen]
+        lines = [" | ".join(names)]
+        lines.append(
+            call.pick("Price", "价格") + ": " + " | ".join(price_words(active_variants(product)) for product in chosen)
+        )
+        shared = [key for key in chosen[0].attributes if all(key in product.attributes for product in chosen)]
+        for key in shared:
+            lines.append(trait(key, [product.attributes[key] for product in chosen], call.language))
+        return "\n".join(lines)
+
+
+def trait(key: str, values: Sequence[Any], language: str) -> str:
+    from retrieval.attributes import shown, statement
+
+    label = statement(key, values[0], language).split("：" if language == "zh" else ":")[0]
+    return f"{label}: " + " | ".join(shown(key, value, language) for value in values)
+
+
+class Promotions(ShopAction):
+    def name(self) -> str:
+        return "action_promotions"
+
+    def answer(self, call: ActionCall) -> Answer:
+        with call.services.readers() as session:
+            rows = session.scalars(
+                select(Promotion)
+                .where(Promotion.starts_at <= call.now, Promotion.ends_at > call.now)
+                .order_by(Promotion.ends_at)
+                .limit(MOST_CARDS)
+            ).all()
+        if not rows:
+            return Answer.response("utter_no_promotions")
+        answer = Answer.response("utter_promotions")
+        for row in rows:
+            title = (row.title_zh if call.language == "zh" else None) or row.title
+            until = wording.day(row.ends_at, call.language)
+            answer = answer.then(
+                Answer.response("utter_promotion_with_code", title=title, until=until, code=row.code)
+                if row.code
+                else Answer.response("utter_promotion", title=title, until=until)
+            )
+        return answer

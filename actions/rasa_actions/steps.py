@@ -1,0 +1,298 @@
+"""Questions many forms share: which order, which items, one of a few choices, a free text, "shall I?"."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from actions.order_desk import lookup
+from actions.order_desk.outcomes import OrderNotFound
+from actions.order_desk.views import LineView, OrderView
+from actions.rasa_actions import wording
+from actions.rasa_actions.answer import Answer, button
+from actions.rasa_actions.forms import FormEnds, Problem, Step, Turn
+from actions.rasa_actions.spoken import named, position
+
+MOST_SHOWN = 5
+MOST_READ = 15  # newest orders looked through for fitting ones
+_NUMBER = re.compile(r"\bK-?\s?(\d{4,9})\b", re.I)
+_ALL = re.compile(r"\b(all|both|everything|whole|entire)\b|全部|所有|都(?:要|退|换)?|整单", re.I)
+_LATEST = re.compile(r"\b(last|latest|newest|most recent)\b|最近|最新|最后|上一", re.I)
+_OTHER = re.compile(r"\b(other|another|different|wrong)\b.{0,12}\b(order|one)\b|(另|别|其他).{0,3}(单|个)", re.I)
+
+
+def spoken_number(turn: Turn) -> str | None:
+    """An order number in the message, spelt as the shop spells it."""
+    value = turn.call.one("order_number")
+    found = _NUMBER.search(str(value) if value else turn.call.text)
+    if found:
+        return f"K-{found.group(1)}"
+    return str(value).upper() if value else None
+
+
+def spoken_position(turn: Turn, count: int) -> int | None:
+    return position(turn.call.one("ordinal"), turn.call.text, count)
+
+
+def names_of(line: LineView) -> str:
+    """Everything a customer may call it."""
+    return " ".join([line.name, line.name_zh or "", *map(str, line.options.values())])
+
+
+class OrderStep(Step):
+    """Which order. Only the customer's own; a number of somebody else's is as unknown as one nobody has."""
+
+    name = "order"
+    words = r"order|订单"
+
+    def __init__(self, can: str | None = None, none: str = "utter_no_orders", *, single: bool = True) -> None:
+        self.can = can  # what the order's state must allow to be offered; a typed number is always taken
+        self.none = none
+        self.single = single  # take the only candidate without asking
+
+    def read(self, turn: Turn, *, asked: bool) -> str | Problem | None:
+        number = spoken_number(turn)
+        if number is not None:
+            return self._own(turn, number)
+        settled = turn.value(self.name)
+        changing = settled is not None and turn.call.intent in ("correct", "deny") and _OTHER.search(turn.call.text)
+        if settled is not None and not changing:
+            return None
+        candidates = self.candidates(turn)
+        if changing:
+            others = [order.number for order in candidates if order.number != settled]
+            if len(others) == 1:
+                return others[0]
+            turn.drop(self.name)
+            return None
+        if not candidates:
+            raise FormEnds(Answer.response(self.none))
+        return self._picked(turn, candidates, asked)
+
+    def _own(self, turn: Turn, number: str) -> str | Problem:
+        with turn.call.services.readers() as session:
+            try:
+                return lookup.find(session, str(turn.customer_id), number).number
+            except OrderNotFound:
+                return Problem(Answer.response("utter_order_not_found", number=number))
+
+    def _picked(self, turn: Turn, candidates: list[OrderView], asked: bool) -> str | None:
+        call = turn.call
+        if asked:
+            position = spoken_position(turn, len(candidates))
+            if position is not None:
+                return candidates[position].number
+        if (asked or call.text) and _LATEST.search(call.text):
+            return candidates[0].number
+        hits = named(call.text, [" ".join(names_of(line) for line in order.lines) for order in candidates])
+        if len(hits) == 1:
+            return candidates[hits[0]].number
+        if asked:
+            return candidates[0].number if len(candidates) == 1 and call.intent == "affirm" else None
+        before = call.slot("order_number")  # the one we have just talked about
+        if before in [order.number for order in candidates]:
+            return str(before)
+        return candidates[0].number if len(candidates) == 1 and self.single else None
+
+    def candidates(self, turn: Turn) -> list[OrderView]:
+        """Newest first."""
+        with turn.call.services.readers() as session:
+            orders = lookup.orders_of(session, str(turn.customer_id), limit=MOST_READ)
+        fitting = [order for order in orders if self.can is None or self.can in order.can]
+        return fitting[:MOST_SHOWN]
+
+    def ask(self, turn: Turn) -> Answer:
+        language = turn.call.language
+        choose = turn.call.pick("This one", "就是这个")
+        cards = [
+            wording.order_card(order, language, [button(choose, "inform", order_number=order.number)])
+            for order in self.candidates(turn)
+        ]
+        if not cards:
+            raise FormEnds(Answer.response(self.none))
+        return Answer.response("utter_ask_order").cards(cards)
+
+
+class ItemsStep(Step):
+    """Which lines of the order, as `[{line_id, quantity}]`; the only line is taken without asking."""
+
+    name = "items"
+    words = r"\b(items?|products?|things?|article)\b|商品|东西|件"
+
+    def __init__(self, order: OrderView, lines: Sequence[LineView], *, several: bool = True) -> None:
+        self.order = order
+        self.lines = lines
+        self.several = several
+
+    def read(self, turn: Turn, *, asked: bool) -> list[dict[str, Any]] | None:
+        settled = turn.value(self.name) is not None
+        if settled and turn.call.intent not in ("correct", "inform"):
+            return None
+        if not self.lines:
+            return None
+        chosen = self._chosen(turn, asked)
+        if not chosen:
+            return None if settled or len(self.lines) > 1 else self._taken(turn, [0])
+        return self._taken(turn, chosen if self.several else chosen[:1])
+
+    def _chosen(self, turn: Turn, asked: bool) -> list[int]:
+        text = turn.call.text
+        if asked:
+            if self.several and (turn.call.one("ordinal") == "all" or _ALL.search(text)):
+                return list(range(len(self.lines)))
+            position = spoken_position(turn, len(self.lines))
+            if position is not None:
+                return [position]
+        return named(text, [names_of(line) for line in self.lines])
+
+    def _taken(self, turn: Turn, positions: list[int]) -> list[dict[str, Any]]:
+        quantity = turn.call.one("quantity")
+        wanted = int(quantity) if str(quantity).isdecimal() else None
+        return [
+            {
+                "line_id": self.lines[place].id,
+                "quantity": wanted if wanted and 0 < wanted < self.lines[place].quantity else None,
+            }
+            for place in positions
+        ]
+
+    def ask(self, turn: Turn) -> Answer:
+        call = turn.call
+        buttons = [
+            button(wording.line(line, call.language), "inform", ordinal=str(place)) for place, line in enumerate(self.lines, start=1)
+        ]
+        if self.several and len(self.lines) > 1:
+            buttons.append(button(call.pick("All of them", "全部"), "inform", ordinal="all"))
+        return Answer.response("utter_ask_items", number=self.order.number).buttons(*buttons)
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    label: str
+    words: str = ""  # regular expression; empty: the label itself
+
+
+class ChoiceStep(Step):
+    """One of a few things; buttons, a position, a word of it."""
+
+    def __init__(self, name: str, response: str, choices: Sequence[Choice], *, words: str = "", **facts: Any) -> None:
+        self.name = name
+        self.words = words
+        self.response = response
+        self.choices = choices
+        self.facts = facts
+
+    def read(self, turn: Turn, *, asked: bool) -> str | None:
+        settled = turn.value(self.name) is not None
+        picked = turn.call.one("choice")
+        if asked and picked in [choice.value for choice in self.choices]:
+            return str(picked)
+        if settled and turn.call.intent not in ("correct", "inform", "deny"):
+            return None
+        text = turn.call.text
+        hits = [choice for choice in self.choices if re.search(choice.words or re.escape(choice.label), text, re.I)]
+        if len(hits) == 1:
+            return hits[0].value
+        position = spoken_position(turn, len(self.choices)) if asked else None
+        return self.choices[position].value if position is not None else None
+
+    def ask(self, turn: Turn) -> Answer:
+        buttons = [button(choice.label, "inform", choice=choice.value) for choice in self.choices]
+        return Answer.response(self.response, **self.facts).buttons(*buttons)
+
+
+class TextStep(Step):
+    """Any text, as the customer wrote it."""
+
+    free = True
+
+    def __init__(
+        self,
+        name: str,
+        response: str,
+        *,
+        words: str = "",
+        most: int = 1000,
+        buttons: Iterable[dict[str, str]] = (),
+        **facts: Any,
+    ) -> None:
+        self.name = name
+        self.response = response
+        self.words = words
+        self.most = most
+        self.own_buttons = tuple(buttons)
+        self.facts = facts
+
+    def read(self, turn: Turn, *, asked: bool) -> str | None:
+        text = turn.call.text.strip()
+        return text[: self.most] if asked and text and not text.startswith("/") else None
+
+    def ask(self, turn: Turn) -> Answer:
+        return Answer.response(self.response, **self.facts).buttons(*self.own_buttons)
+
+
+class ReasonStep(ChoiceStep):
+    """A reason out of the shop's list; anything else said is `other`, kept in the customer's words."""
+
+    free = True
+
+    def __init__(self, response: str, codes: Sequence[str], language: str) -> None:
+        choices = [Choice(code, wording.of(wording.REASONS, code, language), REASON_WORDS.get(code, "")) for code in codes]
+        super().__init__("reason", response, choices, words=r"reason|原因|理由")
+
+    def read(self, turn: Turn, *, asked: bool) -> str | None:
+        value = super().read(turn, asked=asked)
+        if value is None and asked and turn.call.intent not in ("affirm", "deny", "correct"):
+            return "other" if "other" in [choice.value for choice in self.choices] else None
+        return value
+
+
+REASON_WORDS = {
+    "no_longer_needed": r"no longer|not need|don'?t need|don'?t want|no use|不需要|不想要|不要了|用不着",
+    "ordered_by_mistake": r"mistake|accident|twice|wrong (item|one|order)|误|下错|点错|买错|拍错|重复",
+    "found_cheaper": r"cheaper|better price|less elsewhere|更便宜|贵|降价",
+    "too_slow": r"too (slow|long)|takes? (too|so) long|waiting|太慢|太久|等不",
+    "wrong_size": r"\bsize\b|too (small|big|large|tight|loose|short|long)|doesn'?t fit|尺码|尺寸|太小|太大|不合身|不合适",
+    "not_as_described": r"describ|picture|different (from|than|to)|not what|expected|描述|不符|图片|不一样",
+    "damaged": r"damage|broke|fault|defect|torn|scratch|doesn'?t work|stopped working|坏|破|瑕疵|损|划痕|质量",
+    "changed_mind": r"changed? my mind|don'?t like|no longer|don'?t (need|want)|不喜欢|改变主意|不想要|不需要",
+    "arrived_late": r"too late|arrived late|late\b|太晚|来晚|迟",
+    "other": r"\bother\b|another reason|其他|其它",
+}
+
+
+class ConfirmStep(Step):
+    """The read-back: what would happen, in full, and "shall I?". Only a yes goes on."""
+
+    name = "confirmed"
+
+    def __init__(self, read_back: Callable[[Turn], Answer]) -> None:
+        self.read_back = read_back
+
+    def read(self, turn: Turn, *, asked: bool) -> bool | None:
+        if not asked:
+            return None
+        if turn.call.intent == "affirm":
+            return True
+        if turn.call.intent == "deny" and len(turn.call.entities) == 0 and not _OTHER.search(turn.call.text):
+            raise FormEnds(Answer.response("utter_nothing_changed"))
+        return None
+
+    def ask(self, turn: Turn) -> Answer:
+        call = turn.call
+        return self.read_back(turn).buttons(
+            button(call.pick("Yes, please", "是的，确认"), "affirm"),
+            button(call.pick("No", "不"), "deny"),
+        )
+
+
+def own_order(session: Session, turn: Turn) -> OrderView:
+    """The order the form is about.
+
+    Raises:
+        OrderNotFound: it is gone, or was never this customer's.
+    """
+    return lookup.find(session, str(turn.customer_id), str(turn.value("order")))
