@@ -114,6 +114,7 @@ DEFAULTS = (
     # account, service
     Default("account_deletion_days", 30, "Days until a deleted account's data is erased."),
     Default("data_copy_days", 14, "Days within which a copy of personal data is sent."),
+    Default("password_url", "https://shop.example/account/password", "Page on which a customer sets a new password."),
     Default("password_least_length", 10, "Least length of a password."),
     Default("review_after_days", 3, "Days after delivery from which a review may be written."),
     Default("service_hours", {"weekdays": "8:00–20:00", "saturday": "9:00–17:00"},
