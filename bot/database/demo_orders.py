@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from bot.database.demo_behaviour import Purchase
+from bot.database.demo_behaviour import Purchase, Visit
 from bot.database.demo_customers import Person, address, placed_with
 from bot.database.policies import Policies
 
@@ -41,11 +41,14 @@ class Book:
     today: datetime
     policies: Policies
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    visits: list[Visit] = field(default_factory=list)  # the sessions the orders came from
 
     def place(
         self, random: Random, person: Person, at: datetime, basket: Sequence[Purchase], plan: Plan | None = None
     ) -> Row:
-        """Write one order and everything that has happened to it until today."""
+        """Write one order and everything that has happened to it until today; its session is the basket alone."""
+        items = [purchase.item for purchase in basket]
+        self.visits.append(Visit(person, at, items, items, list(basket)))
         return _Placing(self, random, person, at, basket, plan or Plan()).write()
 
     def event(self, order: Row, kind: str, at: datetime, actor: str = "system", **detail: Any) -> None:

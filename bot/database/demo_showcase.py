@@ -76,6 +76,7 @@ def _account(seed: int, number: int, customer: DemoCustomer, book: Book, catalog
             )
             if _stands(order, state, book):
                 break
+            book.visits.pop()
             for table, rows in book.rows.items():
                 del rows[mark.get(table, 0) :]
     return made

@@ -58,7 +58,7 @@ class Size:
 
     customers: int = 2000
     orders: int = 12000
-    fraud_each: int = 48  # orders of each kind of fraud, at least
+    fraud_each: int = 32  # orders of each kind of fraud, at least
 
 
 def demo_rows(today: datetime, *, size: Size = Size(), seed: int = SEED) -> Rows:  # noqa: B008  (frozen)
@@ -101,7 +101,8 @@ def _visits(seed: int, people: Sequence[Person], size: Size, catalogue: Catalogu
             visits.append(visit)
             if visit.basket:
                 book.place(random, person, visit.at, visit.basket)
-    return visits
+                book.visits.pop()  # this one has seen more than the basket
+    return book.visits + visits
 
 
 def _interactions(seed: int, visits: Iterable[Visit], today: datetime) -> list[dict[str, Any]]:
