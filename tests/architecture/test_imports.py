@@ -54,6 +54,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "starlette": (
         "bot.gateway",
         "bot.channels.routes",
+        "bot.channels.web.routes",
         "bot.handoff.routes",
         "bot.widget",
         "nlu_models.server",
@@ -64,6 +65,9 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bot.messaging",
         "bot.handoff",
         "bot.channels",
+        "bot.gateway",  # these three meet its outages
+        "bot.turns_worker",
+        "bot.courier",
         "actions.order_desk",
         "actions.identity",
     ),
