@@ -1,0 +1,338 @@
+"""BERT as an intent classifier: an encoder and a linear head, tuned in two steps, served in int8.
+
+The encoder is cut in two. The lower layers stay frozen: they run once over the training texts, and at serving time once
+for both branches. The upper layers exist twice: as pretrained (for neighbours and the linear model on embeddings) and
+fine-tuned with the head. The head starts as a logistic regression on the pretrained embeddings ("linear probe first"):
+Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution".
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nlu_models.encoders import EncoderConfig, EncoderError, config
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TuneConfig:
+    """How the encoder is fine-tuned."""
+
+    epochs: int = 4
+    batch: int = 32
+    learning_rate: float = 2e-4  # high for BERT; fits the small encoders (384 wide), see MODELS in docs
+    head_learning_rate: float = 1e-3
+    layer_decay: float = 1.0  # each lower layer learns this much slower than the one above
+    weight_decay: float = 0.01
+    warm_up: float = 0.1  # share of the steps
+    dropout: float = 0.1
+    label_smoothing: float = 0.0
+    layers: int | None = None  # keep only so many lower layers of the encoder; None: all
+    frozen: int = 0  # of these so many are not tuned (their output is computed once)
+    max_tokens: int = 64
+    patience: int = 2  # epochs without a better validation loss before stopping
+    seed: int = 0
+    lora_rank: int = 0  # > 0: low-rank adapters instead of full fine-tuning, merged afterwards (large encoders)
+
+
+class Lower(nn.Module):
+    """Embeddings and the frozen layers: token numbers (rows, tokens) -> hidden states (rows, tokens, width)."""
+
+    def __init__(self, model: Any, layers: int) -> None:
+        super().__init__()
+        self.embeddings, self.layers = model.embeddings, nn.ModuleList(model.encoder.layer[:layers])
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        hidden: Tensor = self.embeddings(input_ids=ids)
+        return _through(self.layers, hidden, mask)
+
+
+class Upper(nn.Module):
+    """The other layers and the pooling: hidden states -> one vector a row (rows, width)."""
+
+    def __init__(self, layers: Sequence[nn.Module], pooling: str) -> None:
+        super().__init__()
+        self.layers, self.pooling = nn.ModuleList(layers), pooling
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        hidden = _through(self.layers, hidden, mask)
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        weight = mask[:, :, None].to(hidden.dtype)
+        return (hidden * weight).sum(1) / weight.sum(1)
+
+
+class TunedUpper(nn.Module):
+    """Upper layers and head: hidden states -> (pooled vectors, logits)."""
+
+    def __init__(self, upper: Upper, width: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.upper, self.dropout, self.head = upper, nn.Dropout(dropout), nn.Linear(width, labels)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = self.upper(hidden, mask)
+        unit = nn.functional.normalize(pooled, dim=-1)
+        return unit, self.head(self.dropout(unit))
+
+
+def _through(layers: nn.ModuleList, hidden: Tensor, mask: Tensor) -> Tensor:
+    bias = (1.0 - mask[:, None, None, :].to(hidden.dtype)) * -1e4  # no token looks at padding
+    for layer in layers:
+        out = layer(hidden, bias)
+        hidden = out[0] if isinstance(out, tuple) else out
+    return hidden
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A loaded encoder, cut in two. `width` of its vectors, `prefix` put in front of every text."""
+
+    lower: Lower
+    upper: Upper
+    tokenizer: Any
+    width: int
+    prefix: str
+    max_tokens: int
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        given = [self.prefix + text for text in texts]
+        ids: list[list[int]] = self.tokenizer(given, truncation=True, max_length=self.max_tokens)["input_ids"]
+        return ids
+
+
+def load(folder: Path, *, layers: int | None = None, frozen: int = 0, max_tokens: int = 64) -> Parts:
+    """Load an encoder of the BERT family (BERT, RoBERTa, XLM-R, ELECTRA ...).
+
+    Raises:
+        EncoderError: another architecture, or more layers asked for than it has.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    about: EncoderConfig = config(folder)
+    sizes = AutoConfig.from_pretrained(folder)
+    extra = {"add_pooling_layer": False} if sizes.model_type in ("bert", "roberta", "xlm-roberta", "camembert") else {}
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32, **extra).eval()
+    if not hasattr(model, "embeddings") or not hasattr(getattr(model, "encoder", None), "layer"):
+        raise EncoderError(f"{folder} holds a {sizes.model_type}; an intent encoder must be of the BERT family")
+    count = len(model.encoder.layer)
+    kept = count if layers is None else layers
+    if not 0 < kept <= count or not 0 <= frozen <= kept:
+        raise EncoderError(f"{folder} has {count} layers; cannot keep {kept} and freeze {frozen}")
+    upper = Upper(list(model.encoder.layer[frozen:kept]), about.pooling)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    length = min(max_tokens, about.max_tokens)
+    return Parts(Lower(model, frozen), upper, tokenizer, int(sizes.hidden_size), about.query_prefix, length)
+
+
+def batches(ids: Sequence[Sequence[int]], size: int) -> list[NDArray[np.int64]]:
+    """Row numbers in batches of texts of like length, so that little is padded."""
+    order = np.argsort([len(row) for row in ids], kind="stable")
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def padded(ids: Sequence[Sequence[int]], rows: Sequence[int] | NDArray[np.int64], pad: int) -> tuple[Tensor, Tensor]:
+    """(token numbers, mask), each (rows, longest)."""
+    length = max(len(ids[row]) for row in rows)
+    numbers = torch.full((len(rows), length), pad, dtype=torch.long)
+    mask = torch.zeros((len(rows), length), dtype=torch.long)
+    for place, row in enumerate(rows):
+        numbers[place, : len(ids[row])] = torch.tensor(ids[row])
+        mask[place, : len(ids[row])] = 1
+    return numbers, mask
+
+
+@torch.no_grad()
+def embed(parts: Parts, texts: Sequence[str], *, batch: int = 64, device: str = "cpu") -> Floats:
+    """Unit vectors of the pretrained encoder: (texts, width)."""
+    lower, upper = parts.lower.to(device).eval(), parts.upper.to(device).eval()
+    ids = parts.tokens(texts)
+    rows_out = np.zeros((len(texts), parts.width), np.float32)
+    for rows in batches(ids, batch):
+        numbers, mask = (part.to(device) for part in padded(ids, rows, parts.tokenizer.pad_token_id))
+        with _autocast(device):
+            pooled = upper(lower(numbers, mask), mask)
+        rows_out[rows] = nn.functional.normalize(pooled.float(), dim=-1).cpu().numpy()
+    return rows_out
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One finished epoch of fine-tuning."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+
+
+def fine_tune(
+    parts: Parts,
+    texts: Sequence[str],
+    labels: NDArray[np.int64],
+    classes: int,
+    tune: TuneConfig,
+    *,
+    probe: tuple[Floats, Floats] | None = None,
+    validation: tuple[Sequence[str], NDArray[np.int64]] | None = None,
+    device: str = "cpu",
+    on_epoch: Callable[[Progress], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> TunedUpper:
+    """Tune a copy of the upper layers and a head; `parts` stays as it was.
+
+    Args:
+        labels: (texts,) class numbers.
+        probe: (weights (classes, width), bias (classes,)) of a linear model on the pretrained unit vectors.
+        validation: kept-out texts that decide when to stop; the best epoch is returned.
+    """
+    import copy
+
+    torch.manual_seed(tune.seed)
+    rng = np.random.default_rng(tune.seed)
+    model = TunedUpper(copy.deepcopy(parts.upper), parts.width, classes, tune.dropout).to(device)
+    if probe is not None:
+        model.head.weight.data = torch.from_numpy(np.asarray(probe[0], np.float32)).to(device)
+        model.head.bias.data = torch.from_numpy(np.asarray(probe[1], np.float32)).to(device)
+    if tune.lora_rank:
+        model.upper = _with_adapters(model.upper, tune.lora_rank)
+    hidden = _Hidden(parts, texts, device)
+    held = _Hidden(parts, validation[0], device) if validation else None
+    steps = math.ceil(len(texts) / tune.batch) * tune.epochs
+    optimizer = torch.optim.AdamW(_parameter_groups(model, tune), weight_decay=tune.weight_decay)
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    targets = torch.from_numpy(labels).to(device)
+    best: tuple[float, dict[str, Tensor]] | None = None
+    done = without_gain = 0
+    for epoch in range(tune.epochs):
+        model.train()
+        total = 0.0
+        for rows in _shuffled(hidden.lengths, tune.batch, rng):
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * _warm_up_then_linear(done, steps, tune.warm_up)
+            states, mask = hidden(rows)
+            with _autocast(device):
+                _, logits = model(states, mask)
+            loss = nn.functional.cross_entropy(
+                logits.float(), targets[torch.from_numpy(rows)], label_smoothing=tune.label_smoothing
+            )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            total, done = total + float(loss.detach()) * len(rows), done + 1
+            if on_step:
+                on_step(done, steps)
+        checked = _validate(model, held, validation[1]) if held and validation else None
+        if on_epoch:
+            on_epoch(Progress(epoch + 1, tune.epochs, total / len(texts), *(checked or (None, None))))
+        if checked is None:
+            continue
+        if best is None or checked[0] < best[0]:
+            best = (checked[0], {name: value.detach().clone() for name, value in model.state_dict().items()})
+            without_gain = 0
+        elif (without_gain := without_gain + 1) >= tune.patience:
+            break
+    if best is not None:
+        model.load_state_dict(best[1])
+    if tune.lora_rank:
+        merged: Any = model.upper
+        model.upper = merged.merge_and_unload()
+    return model.eval()
+
+
+@torch.no_grad()
+def _validate(model: TunedUpper, held: "_Hidden", labels: NDArray[np.int64]) -> tuple[float, float]:
+    _, logits = _run(model, held)
+    wanted = torch.from_numpy(labels)
+    loss = nn.functional.cross_entropy(torch.from_numpy(logits), wanted)
+    return float(loss), float((logits.argmax(axis=1) == labels).mean())
+
+
+def predict(parts: Parts, model: TunedUpper, texts: Sequence[str], *, device: str = "cpu") -> tuple[Floats, Floats]:
+    """(unit vectors (texts, width), logits (texts, classes)) of the tuned model, in training precision."""
+    return _run(model.to(device), _Hidden(parts, texts, device))
+
+
+@torch.no_grad()
+def _run(model: TunedUpper, hidden: "_Hidden", batch: int = 128) -> tuple[Floats, Floats]:
+    model.eval()
+    count = len(hidden.lengths)
+    vectors = np.zeros((count, model.head.in_features), np.float32)
+    logits = np.zeros((count, model.head.out_features), np.float32)
+    for rows in batches([range(length) for length in hidden.lengths], batch):
+        states, mask = hidden(rows)
+        with _autocast(hidden.device):
+            unit, out = model(states, mask)
+        vectors[rows], logits[rows] = unit.float().cpu().numpy(), out.float().cpu().numpy()
+    return vectors, logits
+
+
+class _Hidden:
+    """Output of the frozen lower part for every text, computed once and kept in half precision, without padding."""
+
+    @torch.no_grad()
+    def __init__(self, parts: Parts, texts: Sequence[str], device: str) -> None:
+        ids = parts.tokens(texts)
+        self.device = device
+        self.lengths = [len(row) for row in ids]
+        self.states: list[Tensor] = [torch.empty(0)] * len(ids)
+        lower = parts.lower.to(device).eval()
+        for rows in batches(ids, 64):
+            numbers, mask = (part.to(device) for part in padded(ids, rows, parts.tokenizer.pad_token_id))
+            with _autocast(device):
+                hidden = lower(numbers, mask)
+            for place, row in enumerate(rows):
+                self.states[row] = hidden[place, : self.lengths[row]].to(torch.bfloat16)
+
+    def __call__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        states = nn.utils.rnn.pad_sequence([self.states[row] for row in rows], batch_first=True).float()
+        mask = torch.zeros(states.shape[:2], dtype=torch.long, device=self.device)
+        for place, row in enumerate(rows):
+            mask[place, : self.lengths[row]] = 1
+        return states, mask
+
+
+def _shuffled(lengths: Sequence[int], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Batches of like length in random order; which texts meet changes every epoch."""
+    noisy = np.asarray(lengths) + rng.uniform(-2, 2, len(lengths))
+    order = np.argsort(noisy)
+    cut = [order[start : start + size] for start in range(0, len(order), size)]
+    rng.shuffle(cut)
+    yield from cut
+
+
+def _parameter_groups(model: TunedUpper, tune: TuneConfig) -> list[dict[str, Any]]:
+    groups: list[dict[str, Any]] = [{"params": list(model.head.parameters()), "lr": tune.head_learning_rate}]
+    layers = [module for name, module in model.upper.named_modules() if name.split(".")[-2:-1] == ["layers"]]
+    for depth, layer in enumerate(reversed(layers)):
+        wanted = [parameter for parameter in layer.parameters() if parameter.requires_grad]
+        groups.append({"params": wanted, "lr": tune.learning_rate * tune.layer_decay**depth})
+    return groups
+
+
+def _warm_up_then_linear(step: int, steps: int, share: float) -> float:
+    warm = max(1, int(steps * share))
+    return (step + 1) / warm if step < warm else max(0.0, (steps - step) / max(1, steps - warm))
+
+
+def _with_adapters(upper: nn.Module, rank: int) -> Any:
+    """Low-rank adapters on the attention (Hu et al. 2021); everything else stays as pretrained."""
+    from peft import LoraConfig, get_peft_model
+
+    settings = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=["query", "key", "value"], lora_dropout=0.0)
+    return get_peft_model(upper, settings)
+
+
+def _autocast(device: str) -> Any:
+    """bf16 where the processor multiplies it faster; plain fp32 elsewhere."""
+    useful = device != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=useful)

@@ -1,0 +1,202 @@
+"""IntentModel: what does the customer want? Members, fusion, calibration and scope behind one call.
+
+The cheap members (fine-tuned BERT, n-grams) see every text; the linear model and the neighbours on pretrained vectors,
+and GPT-2 where there is one, only the texts that the cheap ones leave open.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble import artifact
+from ensemble.calibration import softmax
+from ensemble.combine import Scores
+from nlu_models import scope
+from nlu_models.fusion import Cascade, Fusion
+from nlu_models.members import LinearOnVectors, Neighbours, NGrams
+from nlu_models.onnx_encoder import FILES, OnnxEncoder
+
+KIND = "intent"
+OFF_TOPIC = "out_of_scope"
+CHEAP = ("bert", "ngrams")
+DEAR = ("linear", "neighbours")
+MEMBERS = (*CHEAP, *DEAR)
+WITH_GPT2 = (*MEMBERS, "gpt2")
+
+Gpt2Opinion = Callable[[Sequence[str]], tuple[Scores, NDArray[np.float64]]]
+
+
+@dataclass(frozen=True)
+class IntentPrediction:
+    """The answer for one text. `in_scope` is a probability; `ranking` is best first; members that were asked only."""
+
+    label: str
+    confidence: float
+    in_scope: float
+    ranking: tuple[tuple[str, float], ...]
+    members: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    sure: bool = True
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What the members said about some texts: `scores` (members, rows, classes), NaN where not asked."""
+
+    scores: Scores
+    logits: NDArray[np.float32]
+    nearest: NDArray[np.float64]
+    likelihood: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Everything fitted on validation data; replaced as a whole when GPT-2 joins."""
+
+    cascade: Cascade
+    full: Fusion
+    scope: scope.Scope | None
+    min_confidence: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "cascade": self.cascade.to_json(),
+            "full": self.full.to_json(),
+            "scope": self.scope.to_json() if self.scope else None,
+            "min_confidence": self.min_confidence,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Decision":
+        known = scope.Scope.from_json(data["scope"]) if data["scope"] else None
+        return cls(Cascade.from_json(data["cascade"]), Fusion.from_json(data["full"]), known, data["min_confidence"])
+
+
+@dataclass(frozen=True)
+class Members:
+    """The trained members and the labels that are their columns."""
+
+    labels: tuple[str, ...]
+    encoder: OnnxEncoder
+    ngrams: NGrams
+    linear: LinearOnVectors
+    neighbours: Neighbours  # on pretrained vectors
+    tuned: Neighbours  # on fine-tuned vectors, which cost nothing more; only their distance is used, for scope
+    gpt2: Gpt2Opinion | None = None
+
+    def ask(self, texts: Sequence[str], cascade: Cascade | None = None) -> Opinions:
+        """All members on all texts; with a cascade the dear ones only where it leaves a text open."""
+        encoded = self.encoder.encode(texts)
+        names = WITH_GPT2 if self.gpt2 else MEMBERS
+        scores = np.full((len(names), len(texts), len(self.labels)), np.nan)
+        scores[0], scores[1] = softmax(encoded.logits), self.ngrams(texts)
+        is_open = np.ones(len(texts), dtype=bool) if cascade is None else ~cascade.settled(scores[:2])
+        rows = np.flatnonzero(is_open)
+        likelihood = None
+        if len(rows):
+            vectors = self.encoder.pretrained(encoded, rows)
+            scores[2, rows], scores[3, rows] = self.linear(vectors), self.neighbours(vectors)
+            if self.gpt2:
+                likelihood = np.full(len(texts), np.nan)
+                scores[4, rows], likelihood[rows] = self.gpt2([texts[row] for row in rows.tolist()])
+        return Opinions(scores, encoded.logits, self.tuned.nearest(encoded.vectors), likelihood)
+
+
+class IntentModel:
+    """Loaded once, asked in batches; replaced as a whole, never changed."""
+
+    def __init__(self, members: Members, decision: Decision, version: str) -> None:
+        self.members, self.decision, self.version = members, decision, version
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.members.labels
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int = 1, device: str = "cpu") -> "IntentModel":
+        """Verify and load.
+
+        Raises:
+            ArtifactError: missing or damaged; names the command that makes it.
+        """
+        stored = artifact.load(folder, KIND)
+        encoder = OnnxEncoder({name: stored.path(f"encoder/{name}") for name in FILES}, threads=threads, device=device)
+        members = Members(
+            stored.manifest.labels,
+            encoder,
+            NGrams.from_arrays(arrays_from(stored.path("ngrams.npz"))),
+            LinearOnVectors.from_arrays(arrays_from(stored.path("linear.npz"))),
+            Neighbours.from_arrays(arrays_from(stored.path("neighbours.npz"))),
+            Neighbours.from_arrays(arrays_from(stored.path("tuned.npz"))),
+        )
+        return cls(members, Decision.from_json(stored.json("decision.json")), stored.manifest.version)
+
+    def predict(self, texts: Sequence[str]) -> list[IntentPrediction]:
+        """One prediction a text, in order."""
+        if not texts:
+            return []
+        opinions = self.members.ask(texts, self.decision.cascade)
+        fused = fuse(opinions, self.decision)
+        in_scope = self._in_scope(opinions, fused)
+        return [self._prediction(row, opinions, fused, float(in_scope[row])) for row in range(len(texts))]
+
+    def _in_scope(self, opinions: Opinions, fused: Scores) -> Scores:
+        if self.decision.scope is None:
+            return np.asarray(fused.max(axis=1))
+        return self.decision.scope(signs_of(opinions, fused, self.labels))
+
+    def _prediction(self, row: int, opinions: Opinions, fused: Scores, in_scope: float) -> IntentPrediction:
+        order = np.argsort(-fused[row])[:5]
+        ranking = tuple((self.labels[column], float(fused[row, column])) for column in order)
+        label, confidence = ranking[0]
+        names = WITH_GPT2 if self.members.gpt2 else MEMBERS
+        said = {
+            name: (self.labels[int(scores.argmax())], float(scores.max()))
+            for name, scores in zip(names, opinions.scores[:, row], strict=True)
+            if not np.isnan(scores).all()
+        }
+        known = self.decision.scope
+        inside = label == OFF_TOPIC or known is None or in_scope >= known.threshold
+        sure = inside and confidence >= self.decision.min_confidence
+        return IntentPrediction(label, confidence, in_scope, ranking, said, sure)
+
+
+def fuse(opinions: Opinions, decision: Decision) -> Scores:
+    """(rows, classes) calibrated probabilities: the cascade's where it settled, the full fusion elsewhere."""
+    scores = opinions.scores
+    settled = np.isnan(scores[2:]).all(axis=(0, 2))
+    fused = np.zeros(scores.shape[1:])
+    if settled.any():
+        fused[settled] = decision.cascade.cheap(scores[:2, settled])
+    if (~settled).any():
+        fused[~settled] = decision.full(scores[: len(decision.full.members), ~settled])
+    return fused
+
+
+def signs_of(opinions: Opinions, fused: Scores, labels: Sequence[str]) -> Scores:
+    """The scope signs of these texts."""
+    off_topic = list(labels).index(OFF_TOPIC) if OFF_TOPIC in labels else None
+    return scope.signs(
+        logits=opinions.logits,
+        nearest=opinions.nearest,
+        fused=fused,
+        scores=opinions.scores,
+        off_topic=off_topic,
+        likelihood=opinions.likelihood,
+    )
+
+
+def arrays_to(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as npz bytes."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def arrays_from(path: Path) -> dict[str, NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -1,0 +1,186 @@
+"""The members beside BERT that need no training loop: character n-grams, a linear model and neighbours on embeddings.
+
+Each maps texts or unit vectors to class probabilities (rows, classes) and stores itself as plain arrays.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from ensemble.calibration import softmax
+from nlu_models.dataset import normalise
+
+Floats = NDArray[np.float64]
+Arrays = Mapping[str, NDArray[Any]]
+BUCKETS = 2**16
+
+
+@dataclass(frozen=True)
+class NGrams:
+    """Logistic regression on hashed character n-grams: knows product names and order numbers by their look.
+
+    Works on Chinese as on English, since it never needs words. Arrays: `inverse` (buckets,) inverse document
+    frequencies, `weights` (buckets, classes), `bias` (classes,).
+    """
+
+    inverse: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @cached_property
+    def _vectorizer(self) -> HashingVectorizer:
+        return _vectorizer()
+
+    def __call__(self, texts: Sequence[str]) -> Floats:
+        return softmax(_weighted(self._vectorizer, texts, self.inverse) @ self.weights + self.bias)
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], labels: NDArray[np.int64], classes: int, *, strength: float = 30.0) -> "NGrams":
+        """`strength` is the inverse of the penalty (C)."""
+        vectorizer = _vectorizer()
+        counts = vectorizer.transform([normalise(text) for text in texts])
+        seen = np.bincount(counts.indices, minlength=BUCKETS)
+        inverse = (np.log((1 + len(texts)) / (1 + seen)) + 1).astype(np.float32)
+        features = _weighted(vectorizer, texts, inverse)
+        used = np.unique(features.indices)  # the solver sees only buckets that occur
+        weights, bias = np.zeros((BUCKETS, classes), np.float32), np.full(classes, -20.0, np.float32)
+        fitted_weights, fitted_bias, known = _logistic(features[:, used], labels, strength)
+        weights[np.ix_(used, known)], bias[known] = fitted_weights.T, fitted_bias
+        return cls(inverse, weights, bias)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        used = np.flatnonzero(np.abs(self.weights).max(axis=1) > 1e-4)
+        return {
+            "inverse": self.inverse.astype(np.float16),
+            "used": used.astype(np.int32),
+            "weights": self.weights[used].astype(np.float16),
+            "bias": self.bias,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "NGrams":
+        weights = np.zeros((BUCKETS, len(arrays["bias"])), np.float32)
+        weights[arrays["used"]] = arrays["weights"]
+        return cls(arrays["inverse"].astype(np.float32), weights, arrays["bias"])
+
+
+def _vectorizer() -> HashingVectorizer:
+    return HashingVectorizer(
+        analyzer="char_wb", ngram_range=(1, 5), n_features=BUCKETS, norm=None, alternate_sign=False, lowercase=False
+    )
+
+
+def _weighted(vectorizer: HashingVectorizer, texts: Sequence[str], inverse: NDArray[np.float32]) -> csr_matrix:
+    """Sublinear TF-IDF rows of length 1."""
+    rows = vectorizer.transform([normalise(text) for text in texts])
+    rows.data = (1 + np.log(rows.data)) * inverse[rows.indices]
+    lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1))).ravel()
+    rows.data /= np.repeat(np.where(lengths > 0, lengths, 1), np.diff(rows.indptr))
+    return rows
+
+
+@dataclass(frozen=True)
+class LinearOnVectors:
+    """Logistic regression on pretrained unit vectors. `weights` (classes, width), `bias` (classes,)."""
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def __call__(self, vectors: NDArray[np.float32]) -> Floats:
+        return softmax(vectors @ self.weights.T + self.bias)
+
+    @classmethod
+    def fit(
+        cls, vectors: NDArray[np.float32], labels: NDArray[np.int64], classes: int, *, strength: float = 30.0
+    ) -> "LinearOnVectors":
+        """Vectors are centred first: E5's all point the same way, which slows the solver down."""
+        centre = vectors.mean(axis=0)
+        weights, bias = np.zeros((classes, vectors.shape[1]), np.float32), np.full(classes, -20.0, np.float32)
+        fitted_weights, fitted_bias, known = _logistic(vectors - centre, labels, strength)
+        weights[known], bias[known] = fitted_weights, fitted_bias
+        return cls(weights, (bias - weights @ centre).astype(np.float32))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {"weights": self.weights, "bias": self.bias}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "LinearOnVectors":
+        return cls(arrays["weights"], arrays["bias"])
+
+
+def _logistic(features: Any, labels: NDArray[np.int64], strength: float) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """(weights (known, features), bias (known,), known class numbers); two classes are one row in scikit-learn."""
+    model = LogisticRegression(C=strength, max_iter=200, tol=1e-3).fit(features, labels)
+    if len(model.classes_) == 2:
+        half = model.coef_[0] / 2, model.intercept_[0] / 2
+        return np.stack([-half[0], half[0]]), np.array([-half[1], half[1]]), model.classes_
+    return model.coef_, model.intercept_, model.classes_
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest training texts vote, each with weight exp(similarity / temperature).
+
+    `vectors` (examples, width) unit, `labels` (examples,).
+    """
+
+    vectors: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    classes: int
+    count: int = 10
+    temperature: float = 0.02
+
+    def __call__(self, vectors: NDArray[np.float32]) -> Floats:
+        likeness = vectors @ self.vectors.T  # (rows, examples)
+        count = min(self.count, likeness.shape[1])
+        near = np.argpartition(-likeness, count - 1, axis=1)[:, :count]  # (rows, count)
+        close = np.take_along_axis(likeness, near, axis=1).astype(float)
+        weights = np.exp((close - close.max(axis=1, keepdims=True)) / self.temperature)
+        scores = np.zeros((len(vectors), self.classes))
+        np.add.at(scores, (np.arange(len(vectors))[:, None], self.labels[near]), weights)
+        return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+
+    def nearest(self, vectors: NDArray[np.float32]) -> Floats:
+        """Similarity of the closest training text: (rows,)."""
+        return np.asarray((vectors @ self.vectors.T).max(axis=1), dtype=float)
+
+    @classmethod
+    def fit(
+        cls,
+        vectors: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        classes: int,
+        *,
+        held: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None,
+    ) -> "Neighbours":
+        """The number of neighbours and the temperature with the smallest log loss on held-out rows, if given."""
+        plain = cls(vectors, labels, classes)
+        if held is None or not len(held[1]):
+            return plain
+        grid = [(count, heat) for count in (5, 10, 20) for heat in (0.005, 0.01, 0.02, 0.05, 0.1)]
+
+        def loss(choice: tuple[int, float]) -> float:
+            scores = cls(vectors, labels, classes, *choice)(held[0])
+            return float(-np.log(np.clip(scores[np.arange(len(held[1])), held[1]], 1e-3, None)).mean())
+
+        return cls(vectors, labels, classes, *min(grid, key=loss))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            "vectors": self.vectors.astype(np.float16),
+            "labels": self.labels.astype(np.int32),
+            "settings": np.array([self.classes, self.count, self.temperature]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "Neighbours":
+        classes, count, temperature = arrays["settings"]
+        vectors, labels = arrays["vectors"].astype(np.float32), arrays["labels"].astype(np.int64)
+        return cls(vectors, labels, int(classes), int(count), float(temperature))

@@ -1,0 +1,180 @@
+"""The fine-tuned encoder as it is served: three ONNX files, int8, without torch.
+
+lower.onnx     token numbers -> hidden states; run once a text
+tuned.onnx     hidden states -> unit vectors and logits of the fine-tuned branch; run on every text
+frozen.onnx    hidden states -> unit vectors as pretrained; run only on texts the cheap members leave open
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+if TYPE_CHECKING:
+    from nlu_models.bert import Parts, TunedUpper
+
+Floats = NDArray[np.float32]
+FILES = ("lower.onnx", "tuned.onnx", "frozen.onnx", "tokenizer.json", "encoder.json")
+OPSET = 17
+
+
+@dataclass(frozen=True)
+class EncoderFacts:
+    """What the files do not say themselves. `precision` is int8 or float32."""
+
+    prefix: str
+    max_tokens: int
+    pad: int
+    width: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A batch after the lower part and the tuned branch; rows in the order given.
+
+    Hidden states stay in the padded batches they were computed in: (row numbers, hidden, mask).
+    """
+
+    vectors: Floats  # (texts, width), unit
+    logits: Floats  # (texts, labels)
+    parts: list[tuple[NDArray[np.int64], Floats, NDArray[np.int64]]]
+
+
+class OnnxEncoder:
+    """Loads the five files; safe to call from several threads (ONNX Runtime sessions are)."""
+
+    def __init__(self, files: Mapping[str, Path], *, threads: int = 1, device: str = "cpu") -> None:
+        self.facts = EncoderFacts(**json.loads(files["encoder.json"].read_text(encoding="utf-8")))
+        self.tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
+        self.tokenizer.enable_truncation(self.facts.max_tokens)
+        self.tokenizer.no_padding()
+        self.lower, self.tuned, self.frozen = (_session(files[name], threads, device) for name in FILES[:3])
+
+    def encode(self, texts: Sequence[str], *, batch: int = 16) -> Encoded:
+        """Run the lower part and the tuned branch, texts of like length together."""
+        prefix = self.facts.prefix
+        ids = [item.ids for item in self.tokenizer.encode_batch([prefix + text for text in texts])]
+        order = np.argsort([len(row) for row in ids], kind="stable")
+        vectors = np.zeros((len(texts), self.facts.width), np.float32)
+        logits: Floats | None = None
+        parts = []
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            numbers, mask = self._padded([ids[row] for row in rows])
+            hidden = self.lower.run(None, {"ids": numbers, "mask": mask})[0]
+            unit, scores = self.tuned.run(None, {"hidden": hidden, "mask": mask})
+            if logits is None:
+                logits = np.zeros((len(texts), scores.shape[1]), np.float32)
+            vectors[rows], logits[rows] = unit, scores
+            parts.append((rows, hidden, mask))
+        return Encoded(vectors, np.zeros((0, 0), np.float32) if logits is None else logits, parts)
+
+    def pretrained(self, encoded: Encoded, wanted: NDArray[np.int64]) -> Floats:
+        """Unit vectors of the pretrained branch for these rows, in their order: (wanted, width)."""
+        place = {int(row): number for number, row in enumerate(wanted)}
+        vectors = np.zeros((len(wanted), self.facts.width), np.float32)
+        for rows, hidden, mask in encoded.parts:
+            inside = np.array([int(row) in place for row in rows])
+            if inside.any():
+                length = int(mask[inside].sum(axis=1).max())
+                feed = {"hidden": hidden[inside][:, :length], "mask": mask[inside][:, :length]}
+                vectors[[place[int(row)] for row in rows[inside]]] = self.frozen.run(None, feed)[0]
+        return vectors
+
+    def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        length = max(len(row) for row in ids)
+        numbers = np.full((len(ids), length), self.facts.pad, dtype=np.int64)
+        mask = np.zeros((len(ids), length), dtype=np.int64)
+        for place, row in enumerate(ids):
+            numbers[place, : len(row)], mask[place, : len(row)] = row, 1
+        return numbers, mask
+
+
+def _session(path: Path, threads: int, device: str) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other processes need the cores
+    wanted = ["CUDAExecutionProvider"] if device == "cuda" else []
+    providers = [name for name in (*wanted, "CPUExecutionProvider") if name in onnxruntime.get_available_providers()]
+    return onnxruntime.InferenceSession(str(path), options, providers=providers)
+
+
+def export(parts: "Parts", model: "TunedUpper", folder: Path, *, precision: str = "int8") -> None:
+    """Write the five files of a fine-tuned encoder into `folder`.
+
+    Raises:
+        ValueError: an unknown precision.
+    """
+    if precision not in ("int8", "float32"):
+        raise ValueError(f"precision {precision!r} must be int8 or float32")
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    modules = {"lower": parts.lower.cpu().eval(), "tuned": model.cpu().eval(), "frozen": _unit(parts)}
+    mask = torch.ones((2, 5), dtype=torch.long)
+    hidden = torch.zeros((2, 5, parts.width))
+    for name, module in modules.items():
+        first = ("ids", torch.full((2, 5), 4, dtype=torch.long)) if name == "lower" else ("hidden", hidden)
+        outputs = {"lower": ["states"], "tuned": ["vectors", "logits"], "frozen": ["vectors"]}[name]
+        _export_one(module, (first[1], mask), [first[0], "mask"], outputs, folder / f"{name}.onnx", precision)
+    facts = EncoderFacts(parts.prefix, parts.max_tokens, int(parts.tokenizer.pad_token_id), parts.width, precision)
+    (folder / "encoder.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
+    parts.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def _unit(parts: "Parts") -> Any:
+    import torch
+
+    class UnitUpper(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.upper = parts.upper.cpu()
+
+        def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.normalize(self.upper(hidden, mask), dim=-1)
+
+    return UnitUpper().eval()
+
+
+def _export_one(module: Any, inputs: Any, names: list[str], outputs: list[str], path: Path, precision: str) -> None:
+    import warnings
+
+    import torch
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    axes = {name: {0: "rows", 1: "tokens"} for name in (*names, "states")}
+    axes |= {name: {0: "rows"} for name in ("vectors", "logits")}
+    wide = path.with_suffix(".wide.onnx")
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns of shapes that the dynamic axes above make right
+        torch.onnx.export(
+            module,
+            inputs,
+            str(wide),
+            input_names=names,
+            output_names=outputs,
+            dynamic_axes={name: axes[name] for name in (*names, *outputs)},
+            opset_version=OPSET,
+            dynamo=False,  # the tracer: its graphs quantise cleanly
+        )
+    if precision == "float32":
+        wide.replace(path)
+        return
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it advises a pre-processing that changes nothing here
+    try:
+        quantize_dynamic(str(wide), str(path), weight_type=QuantType.QInt8, per_channel=True)
+    finally:
+        logger.setLevel(level)
+    wide.unlink()

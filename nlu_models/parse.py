@@ -1,0 +1,89 @@
+"""One message in, everything the house wants to know about it out: the answer of `/model/parse`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlu_models import entities, language, wishes
+from nlu_models.gazetteer import Gazetteer
+from nlu_models.intent import OFF_TOPIC, IntentModel, IntentPrediction
+
+FALLBACK = "nlu_fallback"
+
+
+@dataclass(frozen=True)
+class Parser:
+    """An intent model and the names of the catalogue; replaced as a whole."""
+
+    model: IntentModel
+    gazetteer: Gazetteer
+
+    def parse(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Parse a batch; several wishes of one message are judged in the same pass over the models."""
+        cut = [wishes.pieces(text) for text in texts]
+        parts = [piece.text for found in cut if len(found) > 1 for piece in found]
+        predictions = self.model.predict([*texts, *parts])
+        answers, at = [], len(texts)
+        for text, found, whole in zip(texts, cut, predictions, strict=False):
+            several = predictions[at : at + len(found)] if len(found) > 1 else []
+            at += len(several)
+            answers.append(self._answer(text, whole, found, several))
+        return answers
+
+    def _answer(
+        self, text: str, whole: IntentPrediction, found: Sequence[wishes.Piece], several: Sequence[IntentPrediction]
+    ) -> dict[str, Any]:
+        named = entities.extract(text, self.gazetteer)
+        split = self._split(text, found, several)
+        if len(split) < 2:
+            split = [(wishes.Piece(text, 0), whole)]
+        first = split[0][1] if len(split) > 1 else whole
+        return {
+            "text": text,
+            "intent": intent(first),
+            "intent_ranking": [{"name": name, "confidence": confidence} for name, confidence in first.ranking],
+            "entities": [entity.to_json() for entity in named],
+            "language": language.detect(text),
+            "in_scope": first.in_scope,
+            "wishes": [
+                {"text": piece.text, "intent": intent(said), "entities": _inside(named, piece)} for piece, said in split
+            ],
+            "members": {name: list(opinion) for name, opinion in first.members.items()},
+            "reply_draft": None,
+            "model_version": self.model.version,
+        }
+
+    def _split(
+        self, text: str, found: Sequence[wishes.Piece], several: Sequence[IntentPrediction]
+    ) -> list[tuple[wishes.Piece, IntentPrediction]]:
+        if not several:
+            return []
+        sure = [said.confidence if said.sure else 0.0 for said in several]
+        groups = wishes.joined(found, [said.label for said in several], sure, text)
+        if len(groups) < 2:
+            return []
+        return [
+            (piece, max((several[number] for number in group), key=lambda said: _worth(said)))
+            for piece, group in zip(wishes.cut(text, found, groups), groups, strict=True)
+        ]
+
+
+def _worth(said: IntentPrediction) -> tuple[bool, float]:
+    return said.label not in wishes.NEVER_ALONE, said.confidence
+
+
+def intent(said: IntentPrediction) -> dict[str, Any]:
+    """The intent Rasa acts on: the fallback when the model is not sure enough to act."""
+    if said.label == OFF_TOPIC or said.sure:
+        return {"name": said.label, "confidence": said.confidence}
+    return {"name": FALLBACK, "confidence": 1.0 - said.confidence}
+
+
+def _inside(named: Sequence[entities.Entity], piece: wishes.Piece) -> list[dict[str, Any]]:
+    """The entities of a piece, with places counted within it."""
+    end = piece.start + len(piece.text)
+    return [
+        {**entity.to_json(), "start": entity.start - piece.start, "end": entity.end - piece.start}
+        for entity in named
+        if piece.start <= entity.start and entity.end <= end
+    ]

@@ -1,0 +1,102 @@
+"""Is this anything the shop can help with? Several weak signs, one calibrated probability.
+
+Signs of a text (higher: more likely in scope): BERT's energy (Liu et al. 2020: log-sum-exp of the logits), similarity
+of the nearest training text, fused confidence, agreement of the members, the share the classes of no scope got, and
+GPT-2's mean log-likelihood of the text, where there is a GPT-2. NaN: that member was not asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble.calibration import Isotonic, log_sum_exp
+from ensemble.combine import Scores
+from ensemble.stacking import ColumnLogistic
+
+SIGNS = ("energy", "nearest", "confidence", "agreement", "on_topic", "likelihood")
+
+
+def signs(
+    *,
+    logits: NDArray[Any],
+    nearest: NDArray[Any],
+    fused: Scores,
+    scores: Scores,
+    off_topic: int | None,
+    likelihood: NDArray[Any] | None = None,
+) -> Scores:
+    """(signs, rows) from what the members said.
+
+    Args:
+        logits: (rows, classes) of the fine-tuned BERT.
+        nearest: (rows,) cosine of the closest training text.
+        fused: (rows, classes); scores: (members, rows, classes), NaN where not asked.
+        off_topic: the class of out-of-scope texts, if it is trained; it does not count as something the shop serves.
+        likelihood: (rows,) mean log-probability a token of the text under GPT-2.
+    """
+    rows = len(fused)
+    served = np.delete(np.asarray(logits, dtype=float), off_topic, axis=1) if off_topic is not None else logits
+    best = fused.argmax(axis=1)
+    says = np.nan_to_num(scores, nan=-1.0).argmax(axis=2)  # (members, rows)
+    silent = np.isnan(scores).all(axis=2)
+    agreement = np.where(silent, np.nan, says == best)
+    on_topic = 1.0 - fused[:, off_topic] if off_topic is not None else np.full(rows, np.nan)
+    return np.stack(
+        [
+            log_sum_exp(served),
+            np.asarray(nearest, dtype=float),
+            fused.max(axis=1),
+            np.nanmean(agreement, axis=0),
+            on_topic,
+            np.full(rows, np.nan) if likelihood is None else np.asarray(likelihood, dtype=float),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """signs (signs, rows) -> probability of being in scope (rows,); below `threshold` a text counts as out of scope."""
+
+    meta: ColumnLogistic
+    curve: Isotonic
+    threshold: float
+
+    def __call__(self, given: Scores) -> Scores:
+        return self.curve(self.meta(given))
+
+    @classmethod
+    def fit(cls, given: Scores, in_scope: NDArray[np.bool_], *, keep: float = 0.97) -> "Scope":
+        """Fit on held-out texts of both kinds.
+
+        Args:
+            keep: at least this share of the in-scope texts stays above the threshold.
+
+        Raises:
+            ValueError: only one kind of text.
+        """
+        wanted = np.asarray(in_scope, dtype=bool)
+        if wanted.all() or not wanted.any():
+            raise ValueError("scope needs held-out texts of both kinds, in scope and off topic")
+        # rare off-topic texts count as much as the many others, else the safest answer is always "in scope"
+        balance = np.where(wanted, 0.5 / wanted.mean(), 0.5 / (1 - wanted.mean()))
+        meta = ColumnLogistic.fit(given, wanted, sample_weight=balance)
+        raw = meta(given)
+        curve = Isotonic.fit(raw, wanted, floor=0.005)
+        return cls(meta, curve, float(_threshold(curve(raw), wanted, keep)))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"meta": self.meta.to_json(), "curve": self.curve.to_json(), "threshold": self.threshold}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Scope":
+        return cls(ColumnLogistic.from_json(data["meta"]), Isotonic.from_json(data["curve"]), float(data["threshold"]))
+
+
+def _threshold(probabilities: Scores, in_scope: NDArray[np.bool_], keep: float) -> float:
+    """The highest threshold (at most one half) that keeps the wanted share of in-scope texts."""
+    inside = np.sort(probabilities[in_scope])
+    place = int(np.floor((1 - keep) * len(inside)))
+    return float(min(0.5, inside[place]))

@@ -1,0 +1,102 @@
+"""Several wishes in one message: where to cut, and when not to.
+
+A message is cut at sentence ends and at joining words; the pieces are judged by the intent model, and a cut stays only
+if both sides are sure wishes of different kinds. So "my tent and my stove" stays whole, and "cancel my order and where
+is my refund" becomes two.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# after punctuation; before a joining word that starts a new clause
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=\S)|(?<=[\u3002\uff01\uff1f\uff1b])|\n+")
+_JOIN = re.compile(
+    r",?\s+(?:and also|and then|and please|and|also|plus|then|besides|oh and|ps:?|p\.s\.)\s+(?=\S)"
+    r"|,\s+(?=(?:can|could|how|what|where|when|is|are|do|does|please|i|also|where's|what's|when's)\b)"
+    r"|[\uff0c,\u3001]?\s*(?:\u53e6\u5916|\u8fd8\u6709|\u987a\u4fbf|\u540c\u65f6|\u7136\u540e|\u518d\u5e2e\u6211|\u5e76\u4e14|\u5bf9\u4e86)[\uff0c,\uff1a:]?\s*"
+    r"|\uff0c\s*",
+    re.IGNORECASE,
+)
+MIN_LATIN, MIN_HAN = 2, 3  # words, characters: shorter pieces say nothing by themselves
+MOST = 4  # pieces a message is cut into at most
+NEVER_ALONE = frozenset(
+    {
+        "inform",
+        "affirm",
+        "deny",
+        "correct",
+        "never_mind",
+        "greet",
+        "thanks",
+        "goodbye",
+        "chitchat",
+        "out_of_scope",
+        "help",
+    }
+)
+SURE = 0.5  # calibrated confidence a piece needs
+
+
+@dataclass(frozen=True)
+class Piece:
+    """`text` stands at `start` of the message."""
+
+    text: str
+    start: int
+
+
+def pieces(text: str) -> list[Piece]:
+    """The message cut at every place where a new wish could begin; a single piece when there is none."""
+    cuts = sorted({(m.start(), m.end()) for pattern in (_SENTENCE, _JOIN) for m in pattern.finditer(text)})
+    found, start = [], 0
+    for cut_start, cut_end in [*cuts, (len(text), len(text))]:
+        if cut_start < start:
+            start = max(start, cut_end)
+            continue
+        part = text[start:cut_start]
+        if _says_something(part):
+            found.append(Piece(part.strip(), start + len(part) - len(part.lstrip())))
+            start = cut_end
+        elif cut_start == len(text) and found and part.strip():
+            found[-1] = Piece(text[found[-1].start :].strip(), found[-1].start)
+        # a piece too short to say anything stays with what follows: `start` is left where it is
+    return found[:MOST] if len(found) > 1 else [Piece(text, 0)]
+
+
+def _says_something(part: str) -> bool:
+    han = len(re.findall(r"[\u3400-\u9fff]", part))
+    words = len(re.findall(r"[A-Za-z\u00c0-\u024f']{2,}|\d+", part))
+    return han >= MIN_HAN or words >= MIN_LATIN
+
+
+def joined(parts: Sequence[Piece], labels: Sequence[str], confidences: Sequence[float], text: str) -> list[list[int]]:
+    """Which pieces belong together: lists of piece numbers, one list a wish.
+
+    Args:
+        labels, confidences: what the intent model says of each piece alone.
+
+    A piece is a wish of its own when it is sure, its kind can stand alone and differs from its neighbour's; every other
+    piece is part of the wish before it (or, at the start, of the one after it).
+    """
+    groups: list[list[int]] = []
+    kinds: list[str | None] = []
+    for number in range(len(parts)):
+        alone = confidences[number] >= SURE and labels[number] not in NEVER_ALONE
+        if groups and (not alone or labels[number] == kinds[-1]):
+            groups[-1].append(number)
+        elif groups and kinds[-1] is None and alone:
+            groups[-1].append(number)
+            kinds[-1] = labels[number]
+        else:
+            groups.append([number])
+            kinds.append(labels[number] if alone else None)
+    return groups
+
+
+def cut(text: str, parts: Sequence[Piece], groups: Sequence[Sequence[int]]) -> list[Piece]:
+    """The message's own text from the start of each group to the start of the next, joining words left out."""
+    ends = [parts[group[-1]].start + len(parts[group[-1]].text) for group in groups]
+    return [
+        Piece(text[parts[group[0]].start : end], parts[group[0]].start) for group, end in zip(groups, ends, strict=True)
+    ]
