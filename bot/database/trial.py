@@ -97,8 +97,15 @@ def goods_in_stock(session: Session) -> Goods:
     raise NoGoods(f"no product has two sizes with {FEWEST_LEFT} in stock; `kefu seed` or `kefu import products` first")
 
 
-def enrol(session: Session, language: str, states: Sequence[str], mark: str, now: datetime) -> Trial:
-    """A new customer with one order in each of `states`; `mark` makes the address unique."""
+def enrol(
+    session: Session, language: str, states: Sequence[str], *, mark: str, first_number: int, now: datetime
+) -> Trial:
+    """A new customer with one order in each of `states`.
+
+    Args:
+        mark: makes the address unique.
+        first_number: the orders are K-`first_number` and on.
+    """
     goods = goods_in_stock(session)
     address = {**ADDRESSES[language], "name": NAMES[language]}
     customer = Customer(
@@ -119,7 +126,7 @@ def enrol(session: Session, language: str, states: Sequence[str], mark: str, now
     session.flush()
     stock = {variant.sku: variant.stock for variant in (goods.first, goods.other)}
     numbers = tuple(
-        _place(session, customer, method, goods, state, f"K-{mark[-4:].upper()}{place}", now)
+        _place(session, customer, method, goods, state, f"K-{first_number + place}", now)
         for place, state in enumerate(states)
     )
     return Trial(customer.id, customer.email, numbers, goods, stock)
