@@ -140,6 +140,10 @@ class Group:
                         self._with_last_lines(name, f"{name} is not ready after {timeout_seconds:.0f} s")
                     )
 
+    def ready(self, name: str) -> bool:
+        """Has it said so since it was last started?"""
+        return self._ready[name].is_set()
+
     def check(self) -> None:
         """Raise ProcessError when one has ended by itself."""
         with contextlib.suppress(queue.Empty):
