@@ -182,6 +182,8 @@ class Panel {
 
   #connect() {
     if (this.connection) return;
+    const token = this.host.getAttribute("customer-token");
+    if (token) this.#someoneElse(customerOf(token));
     this.connection = new Connection({
       server: this.host.server,
       memory: this.memory,
@@ -226,12 +228,20 @@ class Panel {
     this.#measure();
     this.input.focus({ preventScroll: true });
   }
+  /** Another customer than before at this browser, or one who signed out: they must not meet each other's conversation. */
+  #someoneElse(customer) {
+    const before = this.memory.record.customer || null;
+    if (before && before !== customer) {
+      if (this.connection) this.connection.startAfresh();
+      else this.memory.forgetVisitor();
+    }
+    this.memory.update({ customer });
+  }
   async identify(token) {
     const customer = token ? customerOf(token) : null;
-    const before = this.memory.record.customer;
-    if (before && before !== customer) this.connection?.startAfresh() ?? this.memory.update({ visitor_token: null });
-    if (this.connection || this.memory.record.language) this.memory.update({ customer });
-    if (token && this.connection) await this.connection.identify(token);
+    if (!this.connection) return; // the session will be opened with the token
+    this.#someoneElse(customer);
+    if (token) await this.connection.identify(token);
   }
 
   #history(messages) {

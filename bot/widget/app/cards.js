@@ -38,8 +38,8 @@ export function cards(list, context) {
   ].filter(Boolean);
 }
 
-function document_(card, { words, server }) {
-  const url = card.url && safeUrl(card.url.startsWith("/") ? server + card.url : card.url);
+function document_(card, { words }) {
+  const url = card.url && safeUrl(card.url);
   const parts = [icon("document"), el("span", { class: "document-text" }, el("span", { class: "document-title" }, card.title),
     card.text ? el("span", { class: "document-about" }, card.text) : null)];
   if (!url) return el("div", { class: "document" }, ...parts);

@@ -281,11 +281,10 @@ export class Connection {
   }
   /** Someone else sits at this browser: nothing of the visitor before may be seen or written to. */
   startAfresh() {
-    for (const entry of this.outbox) this.#memory.release(entry.id);
+    this.#memory.forgetVisitor();
     this.outbox = [];
     this.#token = null;
     this.#conversation = null;
-    this.#memory.update({ visitor_token: null });
     this.#forgetSession();
     this.#begin();
     this.wake();

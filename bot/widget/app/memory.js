@@ -37,5 +37,10 @@ export class Memory {
     });
     return entries.filter(Boolean).sort((one, other) => one.at - other.at);
   }
+  /** The conversation and what was still to be sent in it; the choice of language stays. */
+  forgetVisitor() {
+    for (const { id } of this.kept()) this.release(id);
+    this.update({ visitor_token: null, seen: 0 });
+  }
   clear() { for (const key of this.#keys()) this.#remove(key); }
 }

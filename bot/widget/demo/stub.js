@@ -1,0 +1,1 @@
+window.kefu = window.kefu || function () { (kefu.q = kefu.q || []).push(arguments); };
