@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from ensemble import artifact
-from nlu_models import packed_e5
+from nlu_models import packed_e5, sentence_export
 
 KIND = "encoder"
 PACKED_FILE = "e5-small-q4.bin"
-LAYOUT = "2"  # raise when what is written changes: it is part of the checksum that `prepare` skips by
+LAYOUT = "3"  # raise when what is written changes: it is part of the checksum that `prepare` skips by
 
 
 class EncoderError(Exception):
@@ -79,6 +79,7 @@ def prepare(home: Path, *, force: bool = False) -> artifact.Manifest:
     with tempfile.TemporaryDirectory() as name:
         made = Path(name)
         packed_e5.write(packed, made, keep=packed_e5.english_and_chinese(packed.pieces))
+        sentence_export.export(made)
         files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
         return artifact.save(folder, KIND, files, data_sha256=checksum)
 

@@ -126,7 +126,7 @@ def export(parts: "Parts", model: "TunedUpper", folder: Path, *, precision: str 
     for name, module in modules.items():
         first = ("ids", torch.full((2, 5), 4, dtype=torch.long)) if name == "lower" else ("hidden", hidden)
         outputs = {"lower": ["states"], "tuned": ["vectors", "logits"], "frozen": ["vectors"]}[name]
-        _export_one(module, (first[1], mask), [first[0], "mask"], outputs, folder / f"{name}.onnx", precision)
+        export_one(module, (first[1], mask), [first[0], "mask"], outputs, folder / f"{name}.onnx", precision)
     facts = EncoderFacts(parts.prefix, parts.max_tokens, int(parts.tokenizer.pad_token_id), parts.width, precision)
     (folder / "encoder.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
     parts.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
@@ -146,13 +146,13 @@ def _unit(parts: "Parts") -> Any:
     return UnitUpper().eval()
 
 
-def _export_one(module: Any, inputs: Any, names: list[str], outputs: list[str], path: Path, precision: str) -> None:
+def export_one(module: Any, inputs: Any, names: list[str], outputs: list[str], path: Path, precision: str) -> None:
     import warnings
 
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    axes = {name: {0: "rows", 1: "tokens"} for name in (*names, "states")}
+    axes = {name: {0: "rows", 1: "tokens"} for name in (*names, "states", "last_hidden_state")}
     axes |= {name: {0: "rows"} for name in ("vectors", "logits")}
     wide = path.with_suffix(".wide.onnx")
     with warnings.catch_warnings(), torch.no_grad():
