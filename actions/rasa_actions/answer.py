@@ -27,8 +27,8 @@ class Answer:
     rejected: bool = False  # a form leaves this message to the rules
 
     @classmethod
-    def response(cls, name: str, **facts: Any) -> "Answer":
-        return cls((Reply(response=name, facts=facts),))
+    def response(cls, response: str, /, **facts: Any) -> "Answer":
+        return cls((Reply(response=response, facts=facts),))
 
     @classmethod
     def said(cls, text: str) -> "Answer":

@@ -21,7 +21,6 @@ TOPICS: Mapping[str, tuple[str, str]] = {
     "payment_problem": ("payment failed, declined or charged twice", "支付失败"),
     "warranty": ("warranty", "保修"),
     "gift_card": ("gift cards", "礼品卡"),
-    "password": ("reset your password", "重置密码"),
 }
 
 

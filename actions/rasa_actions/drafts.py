@@ -26,9 +26,7 @@ class NluDrafts:
             "intent": intent,
             "language": language,
             "facts": dict(facts),
-            "passages": [
-                {"id": each.id, "text": each.text, "url": each.url, "title": each.title} for each in passages
-            ],
+            "passages": [{"id": each.id, "text": each.text, "url": each.url, "title": each.title} for each in passages],
         }
         try:
             answer = self.client.post(f"{self.url}/draft", json=body)

@@ -18,10 +18,12 @@ from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.documents import answer_from_documents, looks_like_question
 from actions.rasa_actions.handoff_summary import summary_of
 from actions.rasa_actions.shop_action import ActionCall, Entity, ShopAction
-from actions.rasa_actions.skills import LEAVING, VALUES, wish_label
+from actions.rasa_actions.skills import ASIDES, LEAVING, VALUES, wish_label
 
 SURE = 0.55  # confidence from which another skill's intent inside a form is a change of mind
 VERY_SURE = 0.9  # the same while a free text is awaited
+# Before a step's name in `requested_slot`: Rasa would say a response called utter_ask_<slot> by itself.
+ASKED = "step:"
 
 
 class FormEnds(Exception):
@@ -131,7 +133,8 @@ class WishForm(ShopAction):
         wish = {"form": self.form} if starting else dict(call.slot("wish") or {"form": self.form})
         with self.services.readers() as session:
             customer = call.customer(session)
-        turn = Turn(call, wish, None if starting else call.slot("requested_slot"), customer.id if customer else None)
+        asked = None if starting else str(call.slot("requested_slot") or "").removeprefix(ASKED)
+        turn = Turn(call, wish, asked or None, customer.id if customer else None)
         try:
             return self._answer(turn, starting)
         except FormEnds as end:
@@ -153,7 +156,9 @@ class WishForm(ShopAction):
         """What is no answer to our question: leaving, another wish, a question of the customer's own."""
         call, intent = turn.call, turn.call.intent
         if intent == "never_mind":
-            return self.ended(Answer.response("utter_left_nothing_changed", wish=wish_label(self.intent, call.language)))
+            return self.ended(
+                Answer.response("utter_left_nothing_changed", wish=wish_label(self.intent, call.language))
+            )
         if intent == "talk_to_person":
             handoff = {"reason": "asked", "summary": summary_of(call, tried=self.intent)}
             return self.ended(Answer.response("utter_handoff").custom(handoff=handoff))
@@ -164,7 +169,7 @@ class WishForm(ShopAction):
         if intent in LEAVING:
             left = Answer.response("utter_left_for_another", wish=wish_label(self.intent, call.language))
             return self.ended(left).followed_by(LEAVING[intent])
-        return Answer(rejected=True)
+        return Answer(rejected=True) if intent in ASIDES else None
 
     def _awaits_text(self, turn: Turn) -> bool:
         """Whether this message is the free text we asked for, whatever it sounds like."""
@@ -179,8 +184,7 @@ class WishForm(ShopAction):
 
             yield EmailStep()
             yield CodeStep()
-        for step in self.steps(turn):
-            yield step
+        yield from self.steps(turn)
 
     def _go_on(self, turn: Turn, *, read: bool) -> Answer:
         """Read what the message holds, step by step, and ask for the first thing that is missing."""
@@ -235,7 +239,7 @@ class WishForm(ShopAction):
         wish = {**turn.wish, "missed": 1} if missed else turn.wish
         if missed:
             question = question.buttons(button(turn.call.pick("Talk to a person", "转人工"), "talk_to_person"))
-        return self._with_said(turn, question).slots(wish=wish, requested_slot=step.name)
+        return self._with_said(turn, question).slots(wish=wish, requested_slot=ASKED + step.name)
 
     def _with_said(self, turn: Turn, answer: Answer) -> Answer:
         for said in reversed(turn.said):

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from actions.order_desk import addresses, cancelling, items, lookup, payments, shipping
+from actions.order_desk import addresses, cancelling, items, lookup, payments, reordering, shipping
 from actions.order_desk.change import By
 from actions.order_desk.outcomes import Outcome, Refusal, Terms
 from actions.order_desk.views import LineChange, OrderView
@@ -187,7 +187,9 @@ class ChangePayment(OrderChange):
     can = "change_payment"
 
     def details(self, turn: Turn) -> Iterator[Step]:
-        yield ChoiceStep("method", "utter_ask_payment_method", method_choices(turn), words=r"card|pay|method|付款|支付|卡")
+        yield ChoiceStep(
+            "method", "utter_ask_payment_method", method_choices(turn), words=r"card|pay|method|付款|支付|卡"
+        )
 
     def check(self, session: Session, turn: Turn) -> Terms | Refusal:
         return payments.check_change_payment(session, *about(turn), turn.value("method"))
@@ -215,7 +217,8 @@ class ChangeShipping(OrderChange):
         choices = [
             Choice(
                 each["method"],
-                f"{wording.of(wording.SHIPPING, each['method'], language)} · {wording.money(each['fee_minor'], currency)}",
+                wording.of(wording.SHIPPING, each["method"], language)
+                + f" · {wording.money(each['fee_minor'], currency)}",
                 SHIPPING_WORDS.get(each["method"], each["method"]),
             )
             for each in offered
@@ -246,3 +249,28 @@ SHIPPING_WORDS = {
     "express": r"express|fast|quick|next.day|overnight|加急|特快|快一点|快点|次日",
     "pickup": r"pick ?-?up|collect|in (the )?(shop|store)|自提|自取|到店",
 }
+
+
+class Reorder(OrderChange):
+    """The same again at today's prices: a new order, so it is read back like any change."""
+
+    intent = "reorder"
+    can = "reorder"
+
+    def check(self, session: Session, turn: Turn) -> Terms | Refusal:
+        return reordering.check_reorder(session, *about(turn))
+
+    def act(self, session: Session, turn: Turn, *, stepped_up: bool) -> Outcome:
+        return reordering.reorder(session, *about(turn), **by(turn, stepped_up=stepped_up))
+
+    def terms_words(self, turn: Turn, order: OrderView, facts: Mapping[str, Any]) -> dict[str, str]:
+        language = turn.call.language
+        missing = ", ".join(facts.get("missing") or ())
+        left_out = turn.call.pick(f" Not available right now: {missing}.", f"目前无货：{missing}。") if missing else ""
+        return {
+            "items": ", ".join(f"{part['quantity']} × {part['name']}" for part in facts.get("items") or ()),
+            "left_out": left_out,
+            "method": method_words(facts.get("charge") or {}, language),
+            "address": wording.address(facts.get("ship_to") or order.ship_to),
+            "new_number": str(facts.get("new_number") or ""),
+        }

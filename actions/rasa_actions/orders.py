@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from actions.order_desk import lookup
-from actions.order_desk.views import OrderView, ReturnView, ShipmentView
+from actions.order_desk import invoices, lookup, refunds
+from actions.order_desk.refunds import RefundView
+from actions.order_desk.views import OrderView, ShipmentView
 from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.forms import Step, Turn, WishForm
-from actions.rasa_actions.steps import OrderStep, own_order
+from actions.rasa_actions.steps import OrderStep, own_order, spoken_number
 
 # What an order's state invites to: (what it must allow, intent, title en, title zh).
 NEXT = (
@@ -16,6 +17,9 @@ NEXT = (
     ("return", "return_order", "Return something", "申请退货"),
     ("exchange", "exchange_order", "Exchange something", "申请换货"),
 )
+
+
+MOST_REFUNDS = 5
 
 
 class OrderLook(WishForm):
@@ -105,38 +109,46 @@ class OrderHistory(WishForm):
         return Answer.response("utter_order_history", count=len(orders)).cards(cards)
 
 
-class RefundStatus(OrderLook):
-    """Returns and refunds of an order: what is open, what has been paid back, to which method."""
+class RefundStatus(WishForm):
+    """Every refund of one order, or of all of them when none is named: where the money is now."""
 
     intent = "refund_status"
 
-    def about(self, turn: Turn, order: OrderView) -> Answer:
-        language = turn.call.language
-        facts = {"number": order.number}
-        answer = Answer()
-        for each in order.returns:
-            answer = answer.then(self._of_return(turn, order, each))
-        for refund in (payment for payment in order.payments if payment.kind == "refund"):
-            response = "utter_refund_paid" if refund.status == "done" else "utter_refund_pending"
-            answer = answer.then(
-                Answer.response(
-                    response,
-                    **facts,
-                    amount=wording.money(refund.amount_minor, order.currency),
-                    method=wording.payment_method(refund.method, language) if refund.method else "–",
-                    at=wording.day(refund.at, language),
-                )
-            )
-        if answer.replies:
-            return answer
-        return Answer.response("utter_no_refund", **facts).buttons(*next_buttons(turn, order))
+    def steps(self, turn: Turn) -> Iterator[Step]:
+        if spoken_number(turn) is not None or turn.asked == OrderStep.name:
+            yield OrderStep()
 
-    def _of_return(self, turn: Turn, order: OrderView, each: ReturnView) -> Answer:
+    def finish(self, turn: Turn) -> Answer:
+        with turn.call.services.readers() as session:
+            found = refunds.refund_status(session, str(turn.customer_id), turn.value("order"))[:MOST_REFUNDS]
+        answer = Answer()
+        for each in found:
+            answer = answer.then(self._said(turn, each))
+        return answer if found else Answer.response("utter_no_refund")
+
+    def _said(self, turn: Turn, each: RefundView) -> Answer:
         language = turn.call.language
         return Answer.response(
-            f"utter_{each.kind}_status",
-            return_number=each.number,
-            number=order.number,
-            status=wording.of(wording.STATUS, each.status, language),
-            amount=wording.money(each.refund_minor, order.currency),
+            f"utter_refund_{each.state}",
+            number=each.order_number,
+            return_number=each.return_number or "–",
+            amount=wording.money(each.amount_minor, each.currency),
+            method=wording.payment_method(each.method, language) if each.method else "–",
+            since=wording.day(each.since, language),
+            expected=wording.day(each.expected_at, language),
         )
+
+
+class Invoice(OrderLook):
+    """By mail to the address on file, never to one that is typed."""
+
+    intent = "invoice"
+
+    def about(self, turn: Turn, order: OrderView) -> Answer:
+        call = turn.call
+        with call.services.sessions.begin() as session:
+            invoices.send_invoice(
+                session, str(turn.customer_id), order.number, request_id=call.message_id, now=call.now
+            )
+        total = wording.money(order.total_minor, order.currency)
+        return Answer.response("utter_invoice_sent", number=order.number, total=total)

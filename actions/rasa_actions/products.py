@@ -41,9 +41,7 @@ class ProductSearch(ShopAction):
         return self.found(call, None)
 
     def found(self, call: ActionCall, previous: Filters | None) -> Answer:
-        hits = call.services.search.products(
-            call.text, language=call.language, previous=previous, limit=MOST_CARDS
-        )
+        hits = call.services.search.products(call.text, language=call.language, previous=previous, limit=MOST_CARDS)
         with call.services.sessions.begin() as session:
             products = by_ids(session, [hit.product.id for hit in hits.hits])
             note_interactions(call, session, [product.id for product in products], "shown")
@@ -134,9 +132,7 @@ class CheckPrice(AboutProduct):
 
     def about(self, call: ActionCall, product: Product) -> Answer:
         variants = fitting(call, product) or active_variants(product)
-        answer = Answer.response(
-            "utter_price", name=name_of(product, call.language), price=price_words(variants)
-        )
+        answer = Answer.response("utter_price", name=name_of(product, call.language), price=price_words(variants))
         before = [variant.list_price_minor for variant in variants if variant.list_price_minor]
         if before:
             answer = answer.then(

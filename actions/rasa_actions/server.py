@@ -2,7 +2,9 @@
 
 import logging
 import socket
+import warnings
 from collections.abc import Iterable
+from typing import Any
 
 from rasa_sdk import Action
 from rasa_sdk.endpoint import create_app
@@ -15,22 +17,30 @@ class PortTaken(Exception):
     """Another process listens there; the message names the port and the setting."""
 
 
+class Executor(ActionExecutor):  # type: ignore[misc]  # rasa_sdk ships no types
+    """Our actions read nothing of the domain, so none has to be sent (rasa-sdk 3.21 else asks for it with a 449)."""
+
+    def update_and_return_domain(self, payload: dict[str, Any], action_name: str) -> dict[str, Any]:
+        return {}
+
+
 def serve(actions: Iterable[Action], port: int) -> None:
     """Serve until SIGTERM or SIGINT; what is being answered is finished first.
 
     Raises:
         PortTaken: nothing was started.
     """
-    executor = ActionExecutor()
+    executor = Executor()
     logging.getLogger("rasa_sdk.executor").setLevel(logging.WARNING)  # it names every action at info
     for action in actions:
         executor.register_action(action)
     app = create_app(executor, cors_origins=[])
 
-    @app.after_server_start
     async def ready(*_: object) -> None:
         print("ready: actions", flush=True)
 
+    app.register_listener(ready, "after_server_start")
+    warnings.filterwarnings("ignore", message="Your versions of rasa and", module="rasa_sdk")  # tried: they agree
     app.run(sock=_bound(port), single_process=True, access_log=False, motd=False, debug=False)
 
 

@@ -3,7 +3,7 @@
 FORM_INTENTS = (
     "track_order", "order_history", "cancel_order", "change_address", "change_items", "change_payment",
     "change_shipping", "return_order", "exchange_order", "refund_status", "invoice", "reorder",
-    "create_account", "edit_account", "delete_account", "newsletter", "review",
+    "create_account", "edit_account", "delete_account", "password", "newsletter", "review",
 )  # fmt: skip
 
 # Inside a form these mean that the customer has changed their mind; any other intent is answered by its rule
@@ -13,6 +13,14 @@ LEAVING = {
     "product_search": "action_product_search",
     "recommend": "action_recommend",
 }
+
+# Answered by their rule in between; the form comes again after.
+ASIDES = (
+    "greet", "thanks", "goodbye", "chitchat", "bot_challenge", "help", "out_of_scope", "change_language", "complaint",
+    "ask_faq", "refund_policy", "delivery_options", "delivery_time", "payment_methods", "payment_problem", "warranty",
+    "gift_card", "product_refine", "product_question", "compare_products", "check_stock", "check_price", "promotions",
+    "size_fit", "more_results", "not_for_me",
+)  # fmt: skip
 
 # Answers to a question of ours, not wishes of their own.
 VALUES = ("inform", "affirm", "deny", "correct", "nlu_fallback", "resend_code")
@@ -33,6 +41,7 @@ _LABELS = {
     "create_account": ("the new account", "注册账户"),
     "edit_account": ("the change of your details", "修改资料"),
     "delete_account": ("deleting your account", "注销账户"),
+    "password": ("the new password", "重置密码"),
     "newsletter": ("the newsletter", "邮件订阅"),
     "review": ("the review", "评价"),
 }

@@ -148,8 +148,8 @@ class ItemsStep(Step):
         return named(text, [names_of(line) for line in self.lines])
 
     def _taken(self, turn: Turn, positions: list[int]) -> list[dict[str, Any]]:
-        quantity = turn.call.one("quantity")
-        wanted = int(quantity) if str(quantity).isdecimal() else None
+        quantity = str(turn.call.one("quantity"))
+        wanted = int(quantity) if quantity.isdecimal() else None
         return [
             {
                 "line_id": self.lines[place].id,
@@ -161,7 +161,8 @@ class ItemsStep(Step):
     def ask(self, turn: Turn) -> Answer:
         call = turn.call
         buttons = [
-            button(wording.line(line, call.language), "inform", ordinal=str(place)) for place, line in enumerate(self.lines, start=1)
+            button(wording.line(line, call.language), "inform", ordinal=str(place))
+            for place, line in enumerate(self.lines, start=1)
         ]
         if self.several and len(self.lines) > 1:
             buttons.append(button(call.pick("All of them", "全部"), "inform", ordinal="all"))
@@ -240,7 +241,9 @@ class ReasonStep(ChoiceStep):
     free = True
 
     def __init__(self, response: str, codes: Sequence[str], language: str) -> None:
-        choices = [Choice(code, wording.of(wording.REASONS, code, language), REASON_WORDS.get(code, "")) for code in codes]
+        choices = [
+            Choice(code, wording.of(wording.REASONS, code, language), REASON_WORDS.get(code, "")) for code in codes
+        ]
         super().__init__("reason", response, choices, words=r"reason|原因|理由")
 
     def read(self, turn: Turn, *, asked: bool) -> str | None:
@@ -255,7 +258,7 @@ REASON_WORDS = {
     "ordered_by_mistake": r"mistake|accident|twice|wrong (item|one|order)|误|下错|点错|买错|拍错|重复",
     "found_cheaper": r"cheaper|better price|less elsewhere|更便宜|贵|降价",
     "too_slow": r"too (slow|long)|takes? (too|so) long|waiting|太慢|太久|等不",
-    "wrong_size": r"\bsize\b|too (small|big|large|tight|loose|short|long)|doesn'?t fit|尺码|尺寸|太小|太大|不合身|不合适",
+    "wrong_size": r"\bsize\b|too (small|big|large|tight|loose|short|long)|doesn'?t fit|尺码|尺寸|太小|太大|不合",
     "not_as_described": r"describ|picture|different (from|than|to)|not what|expected|描述|不符|图片|不一样",
     "damaged": r"damage|broke|fault|defect|torn|scratch|doesn'?t work|stopped working|坏|破|瑕疵|损|划痕|质量",
     "changed_mind": r"changed? my mind|don'?t like|no longer|don'?t (need|want)|不喜欢|改变主意|不想要|不需要",

@@ -28,7 +28,11 @@ STATUS = {
     "refused": ("refused", "已拒绝"),
     "done": ("done", "已完成"),
 }
-SHIPPING = {"standard": ("standard", "标准配送"), "express": ("express", "快递加急"), "pickup": ("pickup in the shop", "到店自提")}
+SHIPPING = {
+    "standard": ("standard", "标准配送"),
+    "express": ("express", "快递加急"),
+    "pickup": ("pickup in the shop", "到店自提"),
+}
 CONDITIONS = {
     "unused": ("unused", "未使用"),
     "tried_on": ("tried on only", "仅试穿"),
