@@ -113,6 +113,13 @@ SETTINGS = (
     ),
     Setting("device", str, "auto", "auto, cpu or cuda."),
     Setting("train_size", str, "small", "small: minutes on two cores; full: every member, fine-tuned to the end."),
+    # channels: one is on when its settings are filled in
+    Setting("telegram_token", str, "", "Telegram: the bot's token, from @BotFather.", True),
+    Setting("telegram_secret", str, "", "Telegram: the secret_token given to setWebhook.", True),
+    Setting("slack_bot_token", str, "", "Slack: the bot token (xoxb-...) of the app.", True),
+    Setting("slack_signing_secret", str, "", "Slack: the signing secret on the app's Basic Information page.", True),
+    Setting("telegram_url", str, "https://api.telegram.org", "Telegram's Bot API; another for a server of your own."),
+    Setting("slack_url", str, "https://slack.com/api", "Slack's Web API."),
     # mail
     Setting(
         "smtp_url",

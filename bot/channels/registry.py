@@ -4,12 +4,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.channels.connector import Connector
+from bot.channels.slack import Slack
+from bot.channels.telegram import Telegram
 from bot.channels.web.connector import WebConnector
 
 Values = Mapping[str, Any]  # settings by name
 
 # channel: (settings it needs, how it is made)
-CHANNELS: dict[str, tuple[tuple[str, ...], Callable[[Values], Connector]]] = {}
+CHANNELS: dict[str, tuple[tuple[str, ...], Callable[[Values], Connector]]] = {
+    "telegram": (
+        ("telegram_token", "telegram_secret"),
+        lambda of: Telegram(of["telegram_token"], of["telegram_secret"], base_url=of["telegram_url"]),
+    ),
+    "slack": (
+        ("slack_bot_token", "slack_signing_secret"),
+        lambda of: Slack(of["slack_bot_token"], of["slack_signing_secret"], base_url=of["slack_url"]),
+    ),
+}
 
 
 def open_connectors(values: Values) -> dict[str, Connector]:

@@ -1,5 +1,6 @@
 """The nouns that travel between rooms: webhook in, message in, message out (DESIGN.md section 4)."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -117,3 +118,17 @@ def _card(body: Mapping[str, Any]) -> Card:
         buttons=tuple(_button(button) for button in body.get("buttons", ())),
         badge=body.get("badge"),
     )
+
+
+def short_payload(payload: str, limit: int) -> str:
+    """`payload` where a platform takes at most `limit` bytes: itself, or a mark that `stands_for` knows again."""
+    return payload if len(payload.encode()) <= limit else _mark(payload)
+
+
+def stands_for(given: str, payload: str) -> bool:
+    """Is `given`, which came back from a platform, this payload or its mark?"""
+    return given == payload or (given.startswith("#") and given == _mark(payload))
+
+
+def _mark(payload: str) -> str:
+    return "#" + hashlib.sha256(payload.encode()).hexdigest()[:24]

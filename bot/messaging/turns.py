@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bot.database.base import new_id
 from bot.messaging import handoffs, outbox
-from bot.messaging.messages import HandoffRequest, OutboundMessage
+from bot.messaging.messages import HandoffRequest, OutboundMessage, stands_for
 from bot.messaging.tables import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -169,8 +169,8 @@ def _lease(session: Session, rows: Sequence[AnyRow], token: str, now: datetime, 
 
 def _turn(session: Session, row: AnyRow, token: str, attempts: int) -> Turn:
     payload = row.body.get("payload")
-    if payload is not None and not offered(session, row.conversation_id, row.position, payload):
-        payload = None
+    if payload is not None:
+        payload = offered(session, row.conversation_id, row.position, payload)
     return Turn(
         inbox_id=row.id,
         conversation_id=row.conversation_id,
@@ -188,8 +188,8 @@ def _turn(session: Session, row: AnyRow, token: str, attempts: int) -> Turn:
     )
 
 
-def offered(session: Session, conversation_id: str, before: int, payload: str) -> bool:
-    """Did we offer a button with exactly this payload to this conversation, before that position?"""
+def offered(session: Session, conversation_id: str, before: int, given: str) -> str | None:
+    """The payload of the button that was pressed, if we offered it to this conversation before that position."""
     query = (
         select(MESSAGES.c.body)
         .where(
@@ -201,12 +201,14 @@ def offered(session: Session, conversation_id: str, before: int, payload: str) -
         .order_by(MESSAGES.c.position.desc())
         .limit(OFFERS_REMEMBERED)
     )
-    return any(payload in _payloads(body) for body in session.execute(query).scalars())
+    payloads = (payload for body in session.execute(query).scalars() for payload in _payloads(body))
+    return next((payload for payload in payloads if stands_for(given, payload)), None)
 
 
-def _payloads(body: Mapping[str, Any]) -> set[str | None]:
+def _payloads(body: Mapping[str, Any]) -> list[str]:
     holders = [body, *body.get("cards", ())]
-    return {button.get("payload") for holder in holders for button in holder.get("buttons", ())}
+    buttons = [button for holder in holders for button in holder.get("buttons", ())]
+    return [button["payload"] for button in buttons if button.get("payload")]
 
 
 def finish_all(session: Session, finishes: Sequence[Finish], *, now: datetime) -> list[bool]:

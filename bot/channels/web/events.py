@@ -168,7 +168,7 @@ class EventStream:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _chunks(self, watcher: Watcher) -> AsyncIterator[str]:
-        holder = None
+        held: tuple[str, str] | None = None
         yield "retry: 1000\n\n"
         watcher.woken.set()
         quiet_since = asyncio.get_running_loop().time()
@@ -185,9 +185,9 @@ class EventStream:
             if len(lines) == PAGE:
                 watcher.woken.set()
             text = "".join(self._event(line) for line in lines)
-            if view is not None and view.holder != holder:
-                holder = view.holder
-                text += _event("holder", {"holder": holder})
+            if view is not None and (view.holder, view.language) != held:
+                held = (view.holder, view.language)
+                text += _event("holder", {"holder": view.holder, "language": view.language})
             if typing and not any(line.author == "bot" for line in lines):
                 text += _event("typing", {"author": "bot", "seconds": TYPING_SECONDS})
             now = asyncio.get_running_loop().time()

@@ -86,7 +86,8 @@ class WidgetApi:
     async def read(self, request: Request) -> Response:
         view = await self._conversation(request)
         _, lines = await self.hub.read(view.id, _after(request), limit=CATCH_UP)
-        return JSONResponse({"messages": [shown(line) for line in lines], "holder": view.holder})
+        messages = [shown(line) for line in lines]
+        return JSONResponse({"messages": messages, "holder": view.holder, "language": view.language})
 
     async def events(self, request: Request) -> Any:
         view = await self._conversation(request)
