@@ -5,8 +5,6 @@
 
 import asyncio
 import contextlib
-import importlib
-import importlib.util
 import json
 import logging
 import socket
@@ -15,7 +13,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from sqlalchemy import Engine
@@ -38,11 +35,13 @@ from bot.channels.routes import Intake, error_response, webhook_routes
 from bot.channels.web.events import Hub
 from bot.channels.web.routes import WidgetApi
 from bot.database.engine import open_engine, open_readers, open_sessions
+from bot.handoff import routes as console
 from bot.messaging import metrics, wakeup
 from bot.messaging.limits import Limits, Rate, open_limits
 from bot.messaging.metrics import Counters
 from bot.messaging.ready import check_database
 from bot.messaging.services import Services
+from bot.widget import demo
 
 WIDGET = Path(__file__).resolve().parent / "widget"
 READ_THREADS = 4
@@ -66,6 +65,7 @@ class SecurityHeaders:
         ("X-Frame-Options", "DENY"),
         ("Content-Security-Policy", POLICY),
         ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+        ("Cache-Control", "no-cache"),  # files are asked for anew by their ETag: no mixture of two versions
     )
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
@@ -133,11 +133,10 @@ class Gateway:
         yield from webhook_routes(self.connectors, self.intake)
         yield Route("/health", self._health)
         yield Route("/metrics", self._metrics)
-        yield from _console_routes(self.services)
-        yield Mount("/pictures", StaticFiles(directory=self.services.home / "pictures", check_dir=False))
+        yield from console.routes(self.services)
+        yield from demo.routes(self.services)
         yield Mount("/widget", StaticFiles(directory=WIDGET / "app", check_dir=False), middleware=[anywhere])
-        yield Route("/widget.js", _file(WIDGET / "widget.js"), middleware=[anywhere])
-        yield Route("/", _file(WIDGET / "demo.html"))
+        yield Route("/widget.js", lambda request: FileResponse(WIDGET / "widget.js"), middleware=[anywhere])
         yield Mount("/demo", StaticFiles(directory=WIDGET / "demo", check_dir=False))
 
     @contextlib.asynccontextmanager
@@ -184,15 +183,6 @@ class Gateway:
         return error_response(503, "database_unavailable", "try again in a moment", {"Retry-After": "2"})
 
 
-def _file(path: Path) -> Any:
-    async def endpoint(request: Request) -> Response:
-        if not path.exists():
-            return error_response(404, "not_found", "there is no such page")
-        return FileResponse(path)
-
-    return endpoint
-
-
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = {404: "not_found", 405: "method_not_allowed"}.get(status, "http_error")
@@ -202,13 +192,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _broken(request: Request, error: Exception) -> Response:
     return error_response(500, "internal_error", "something went wrong on our side")
-
-
-def _console_routes(services: Services) -> Iterable[BaseRoute]:
-    """The agent console, when it is part of this installation."""
-    if importlib.util.find_spec("bot.handoff.routes") is None:
-        return []
-    return list(importlib.import_module("bot.handoff.routes").routes(services))
 
 
 class _Server(uvicorn.Server):

@@ -188,8 +188,9 @@ class EventStream:
             if view is not None and (view.holder, view.language) != held:
                 held = (view.holder, view.language)
                 text += _event("holder", {"holder": view.holder, "language": view.language})
-            if typing and not any(line.author == "bot" for line in lines):
-                text += _event("typing", {"author": "bot", "seconds": TYPING_SECONDS})
+            if typing and all(line.author == "customer" for line in lines):
+                author = "agent" if holder == "agent" else "bot"
+                text += _event("typing", {"author": author, "seconds": TYPING_SECONDS})
             now = asyncio.get_running_loop().time()
             if not text and now - quiet_since >= HEARTBEAT_SECONDS:
                 text = ": still here\n\n"
