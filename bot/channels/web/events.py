@@ -189,7 +189,7 @@ class EventStream:
                 held = (view.holder, view.language)
                 text += _event("holder", {"holder": view.holder, "language": view.language})
             if typing and all(line.author == "customer" for line in lines):
-                author = "agent" if holder == "agent" else "bot"
+                author = "agent" if view is not None and view.holder == "agent" else "bot"
                 text += _event("typing", {"author": author, "seconds": TYPING_SECONDS})
             now = asyncio.get_running_loop().time()
             if not text and now - quiet_since >= HEARTBEAT_SECONDS:
