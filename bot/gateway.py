@@ -183,6 +183,10 @@ class Gateway:
         return error_response(503, "database_unavailable", "try again in a moment", {"Retry-After": "2"})
 
 
+async def _loader(request: Request) -> Response:
+    return FileResponse(WIDGET / "widget.js", headers={"Cache-Control": "no-cache"})
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = {404: "not_found", 405: "method_not_allowed"}.get(status, "http_error")
