@@ -1,0 +1,157 @@
+"""Members' scores into one ranking: average, weighted, rank fusion, vote; weights by who asks and where.
+
+Members score on their own scales (log counts, cosines, logits), so each row is first brought to zero mean and unit spread
+over the products the member has an opinion on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ensemble import combine
+
+FUSIONS = ("average", "weighted", "rank", "vote")
+GROUPS = ("new", "few", "regular")
+FEW_EVENTS = 10  # below it a customer is "few"
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weight a member, for each group of customers and, where it differs, each place."""
+
+    members: tuple[str, ...]
+    by_group: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    by_kind: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # kind -> member -> factor
+
+    def of(self, group: str, kind: str = "chat") -> Array:
+        """(members,)"""
+        base: Array = np.array(self.by_group.get(group) or (1.0,) * len(self.members), dtype=float)
+        factors = self.by_kind.get(kind, {})
+        weights: Array = base * np.array([factors.get(name, 1.0) for name in self.members])
+        return weights
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "members": list(self.members),
+            "by_group": {group: list(weights) for group, weights in self.by_group.items()},
+            "by_kind": {kind: dict(factors) for kind, factors in self.by_kind.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Weights":
+        groups = {group: tuple(weights) for group, weights in data["by_group"].items()}
+        return cls(tuple(data["members"]), groups, data.get("by_kind", {}))
+
+
+# what a place asks for: "similar" is a question of likeness, "together" of what is bought with it
+KINDS: Mapping[str, Mapping[str, float]] = {
+    "similar": {"content": 8.0, "popularity": 0.1, "shelf": 0.5, "together": 0.0, "ranker": 0.2},
+    "together": {"together": 10.0, "content": 0.0, "shelf": 0.0, "popularity": 0.2, "ranker": 0.2},
+    "cart": {"together": 4.0, "content": 0.3},
+    "after_purchase": {"together": 4.0, "content": 0.2, "shelf": 0.5},
+}
+
+
+def group_of(events: int) -> str:
+    """new: nothing known; few: under ten events; regular."""
+    return "new" if events == 0 else ("few" if events < FEW_EVENTS else "regular")
+
+
+def standardised(scores: Array) -> Array:
+    """(members, rows, items): zero mean and unit deviation of each row, tails held to four deviations; NaN stays."""
+    out = np.full(scores.shape, np.nan, dtype=np.float64)
+    for member, block in enumerate(scores):
+        known = ~np.isnan(block)
+        heard = known.any(axis=1)
+        if not heard.any():
+            continue
+        part = block[heard]
+        mean = np.nanmean(part, axis=1, keepdims=True)
+        spread = np.nanstd(part, axis=1, keepdims=True)
+        out[member, heard] = np.clip((part - mean) / np.maximum(spread, 1e-9), -4, 8)
+    return out
+
+
+def fuse(kind: str, scores: Array, weights: Array | None = None) -> Array:
+    """(members, rows, items) -> (rows, items); items nobody has an opinion on are -inf.
+
+    Raises:
+        ValueError: an unknown fusion.
+    """
+    if kind not in FUSIONS:
+        raise ValueError(f"fusion {kind!r} is none of {', '.join(FUSIONS)}")
+    silent: Array = np.isnan(scores).all(axis=0)
+    given = np.where(silent[None], 0.0, scores)
+    fused = _FUSE[kind](given, np.ones(len(scores)) if weights is None else weights)
+    return np.where(silent, -np.inf, fused)
+
+
+def _weighted(scores: Array, weights: Array) -> Array:
+    """As `combine.weighted`; a product that only members without weight speak of gets the lowest score of its row."""
+    counts: Array = (~np.isnan(scores) * (weights > 0)[:, None, None]).any(axis=0)
+    safe = np.where(counts[None], scores, -4.0)
+    return np.asarray(combine.weighted(safe, np.maximum(weights, 1e-12)))
+
+
+def _vote(scores: Array, weights: Array) -> Array:
+    """Each member approves its best twenty; ties are settled by the average."""
+    approved = np.zeros(scores.shape[1:])
+    for member, weight in zip(scores, weights, strict=True):
+        ranks = (-np.nan_to_num(member, nan=-np.inf)).argsort(axis=1).argsort(axis=1)
+        approved += weight * (ranks < 20) * ~np.isnan(member)
+    return approved + 1e-3 * np.asarray(combine.average(scores))
+
+
+_FUSE: Mapping[str, Callable[[Array, Array], Array]] = {
+    "average": lambda scores, _: np.asarray(combine.average(scores)),
+    "weighted": _weighted,
+    "rank": lambda scores, weights: np.asarray(combine.rank_fusion(scores, weights, k=10.0)),
+    "vote": _vote,
+}
+
+
+def best_first(scores: Array, count: int) -> Array:
+    """(rows, count) numbers of the highest scores, best first."""
+    count = min(count, scores.shape[1])
+    top = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    order = np.take_along_axis(-scores, top, axis=1).argsort(axis=1, kind="stable")
+    return np.take_along_axis(top, order, axis=1)
+
+
+def fitted(
+    scores: Mapping[str, Array],
+    quality: Callable[[str, Array], float],
+    members: Sequence[str],
+    *,
+    rounds: int = 3,
+    steps: Sequence[float] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+) -> dict[str, tuple[float, ...]]:
+    """Weights a group by coordinate search on validation data.
+
+    Args:
+        scores: group -> (members, rows, items), standardised.
+        quality: (group, fused scores) -> what to maximise.
+    """
+    chosen: dict[str, tuple[float, ...]] = {}
+    for group, held in scores.items():
+        weights = np.ones(len(members))
+        best = quality(group, fuse("weighted", held, weights))
+        for _ in range(rounds):
+            before = best
+            for member in range(len(members)):
+                for factor in steps:
+                    trial = weights.copy()
+                    trial[member] = factor if weights[member] == 0 else weights[member] * factor
+                    if trial.sum() == 0:
+                        continue
+                    value = quality(group, fuse("weighted", held, trial))
+                    if value > best + 1e-6:
+                        best, weights = value, trial
+            if best == before:
+                break
+        chosen[group] = tuple(float(weight) for weight in weights / weights.sum())
+    return chosen
