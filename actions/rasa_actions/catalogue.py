@@ -97,8 +97,9 @@ def meant(call: ActionCall, session: Session) -> Product | None:
 
 
 def _searched(call: ActionCall, session: Session, text: str) -> Product | None:
+    named_one = call.services.search.product_named(text, call.language)
     hits = call.services.search.products(text, language=call.language, limit=1).hits
-    found = by_ids(session, [hit.product.id for hit in hits])
+    found = by_ids(session, [named_one.id] if named_one else [hit.product.id for hit in hits])
     return found[0] if found else None
 
 

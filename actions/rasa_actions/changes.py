@@ -135,15 +135,13 @@ class OrderChange(WishForm):
             return own_order(session, turn)
 
     def allowed(self, turn: Turn) -> None:
-        """Say no before asking for details where the order's state already decides."""
-        if len(list(turn.wish)) and turn.value("confirmed"):
+        """Say no before asking for details where the order alone already decides: its state, a window that is over."""
+        if list(turn.wish)[-1] != OrderStep.name:
             return
-        order = self.order(turn)
-        if self.can not in order.can:
-            with turn.call.services.readers() as session:
-                answer = self.check(session, turn)
-            if isinstance(answer, Refusal):
-                raise FormEnds(self.refused(turn, answer.code, answer.facts, order))
+        with turn.call.services.readers() as session:
+            answer = self.check(session, turn)
+        if isinstance(answer, Refusal):
+            raise FormEnds(self.refused(turn, answer.code, answer.facts, answer.order))
 
     def read_back(self, turn: Turn) -> Answer:
         with turn.call.services.readers() as session:

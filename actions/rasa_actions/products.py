@@ -43,14 +43,15 @@ class ProductSearch(ShopAction):
     def found(self, call: ActionCall, previous: Filters | None) -> Answer:
         hits = call.services.search.products(call.text, language=call.language, previous=previous, limit=MOST_CARDS)
         with call.services.sessions.begin() as session:
-            products = by_ids(session, [hit.product.id for hit in hits.hits])
+            near = not hits.hits
+            products = by_ids(session, [hit.product.id for hit in hits.hits or hits.relaxed])
             note_interactions(call, session, [product.id for product in products], "shown")
             cards = [card(product, call) for product in products]
         if not cards:
             return self.nothing(call, previous)
         shown = [product.id for product in products]
         return (
-            Answer.response("utter_products", count=len(cards))
+            Answer.response("utter_near_misses" if near else "utter_products")
             .cards(cards)
             .slots(search=hits.filters.to_json(), shown=shown)
         )

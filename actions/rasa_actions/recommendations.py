@@ -1,5 +1,6 @@
 """Recommending: for a wish, for what is on the page, for what was just shown; and taking "not for me" seriously."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,9 +9,13 @@ from sqlalchemy.orm import Session
 from actions.rasa_actions.answer import Answer
 from actions.rasa_actions.catalogue import MOST_CARDS, by_ids, card, meant, note_interactions
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
-from retrieval.filters import Filters
+from actions.recommendation.catalogue import Context
+from bot.database.shop import Product
+from retrieval.search import ProductHits
 
 WISHED = 60  # products of a wish that the recommender may choose among
+_LIKE = re.compile(r"\b(like|similar to) (this|that|it|these|the)\b|\bsimilar\b|类似|差不多|同款|像这", re.I)
+_WITH = re.compile(r"\b(goes?|fits?|pairs?|matching|together) with\b|搭配|配什么|配套", re.I)
 
 
 class Recommend(ShopAction):
@@ -23,48 +28,59 @@ class Recommend(ShopAction):
         return self.recommended(call, "utter_recommendations", "utter_no_recommendations")
 
     def recommended(self, call: ActionCall, response: str, none: str, without: Sequence[str] = ()) -> Answer:
-        from actions.recommendation.recommender import Context
-
-        filters, allowed = self._wish(call)
+        again = call.intent in ("more_results", "not_for_me")
+        shown = [str(id) for id in call.slot("shown") or ()] if again else []
+        hits = None if again or call.text.startswith("/") else self._wished(call)
         with call.services.sessions.begin() as session:
             customer = call.customer(session)
-            seeds = self._seeds(call, session)
-            shown = (
-                [str(id) for id in call.slot("shown") or ()] if call.intent in ("more_results", "not_for_me") else []
-            )
             found = call.services.recommender.recommend(
                 customer_id=customer.id if customer else None,
                 visitor_id=None if customer else call.conversation_id,
-                context=Context(
-                    kind="chat", seed_products=tuple(seeds), allowed=allowed, wish=filters.query if filters else ""
-                ),
-                limit=MOST_CARDS + len(shown) + len(without),
+                context=self._context(call, session, hits, exclude=[*shown, *without]),
+                limit=MOST_CARDS,
                 now=call.now,
             )
-            left = {*shown, *without}
-            reasons = {each.product_id: each.reason for each in found if each.product_id not in left}
-            products = by_ids(session, list(reasons))[:MOST_CARDS]
-            note_interactions(call, session, [product.id for product in products], "shown")
-            cards = [card(product, call, reason=reasons[product.id]) for product in products]
+            by_id = {each.product_id: each for each in found}
+            products = by_ids(session, list(by_id))
+            note_interactions(call, session, list(by_id), "shown")
+            cards = [self._card(call, product, by_id[product.id]) for product in products]
         if not cards:
             return Answer.response(none)
-        ids = [product.id for product in products]
-        answer = Answer.response(response).cards(cards).slots(shown=ids)
-        return answer.slots(search=filters.to_json()) if filters else answer
+        answer = Answer.response(response).cards(cards).slots(shown=list(by_id))
+        return answer.slots(search=hits.filters.to_json()) if hits else answer
 
-    def _wish(self, call: ActionCall) -> tuple[Filters | None, tuple[str, ...] | None]:
-        """What the words ask for: filters, and the products that fulfil them (None: anything)."""
-        if call.text.startswith("/") or call.intent in ("more_results", "not_for_me"):
-            return None, None
-        hits = call.services.search.products(call.text, language=call.language, limit=WISHED)
-        asked = hits.filters
-        if not hits.hits and not asked.narrows:
-            return None, None
-        return asked, tuple(hit.product.id for hit in hits.hits)
+    def _card(self, call: ActionCall, product: Product, pick: Any) -> dict[str, Any]:
+        label = str(getattr(pick, "label", None) or "")
+        return card(product, call, reason=pick.reason, badge=label)
+
+    def _wished(self, call: ActionCall) -> ProductHits | None:
+        """What the words ask for; None when they name nothing ("recommend something")."""
+        hits: ProductHits = call.services.search.products(call.text, language=call.language, limit=WISHED)
+        return hits if hits.hits or hits.filters.narrows else None
+
+    def _context(self, call: ActionCall, session: Session, hits: ProductHits | None, exclude: Sequence[str]) -> Context:
+        seeds = self._seeds(call, session)
+        scores = {hit.product.id: hit.score for hit in hits.hits} if hits else {}
+        if seeds and _WITH.search(call.text):
+            kind = "together"
+        elif seeds and _LIKE.search(call.text):
+            kind = "similar"
+        else:
+            kind = "chat"
+        return Context(
+            kind=kind,
+            seed_products=seeds,
+            allowed=set(scores) if hits and kind == "chat" else None,
+            wish=hits.filters if hits else None,
+            relevance=scores,
+            exclude=exclude,
+            language=call.language,
+        )
 
     def _seeds(self, call: ActionCall, session: Session) -> list[str]:
         """Products the wish starts from: a button's, the page's, or the one talked about."""
-        if call.one("product") is not None or call.one("ordinal") is not None:
+        about_one = call.one("ordinal") is not None or _LIKE.search(call.text) or _WITH.search(call.text)
+        if call.one("product") is not None or about_one:
             product = meant(call, session)
             return [product.id] if product else []
         page: Any = (call.metadata.get("page") or {}).get("product_id")

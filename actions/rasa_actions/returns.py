@@ -24,7 +24,7 @@ from actions.rasa_actions.variant_step import VariantStep
 from bot.database import policies
 
 _TO_GIFT_CARD = r"gift ?card|礼品卡"
-_TO_ORIGINAL = r"original|same|card|paypal|where it came|back to|原|同一"
+_TO_ORIGINAL = r"original|same|(?<!gift )(?<!gift)card|paypal|where it came|(?<!礼品)卡|原|同一"
 
 
 def open_lines(order: OrderView) -> list[LineView]:

@@ -22,6 +22,8 @@ class Search(Protocol):
 
     def product_question(self, product_id: str, text: str, language: str) -> Any | None: ...
 
+    def product_named(self, text: str, language: str) -> Any | None: ...
+
 
 class Recommender(Protocol):
     """`actions.recommendation.recommender.Recommender`, as far as actions use it."""

@@ -3,6 +3,7 @@
 Messages come with the parse the test says, so that a conversation depends on the dialogue alone.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from bot.database import conversation, shop  # noqa: F401
 from bot.database.base import Base, new_id
 from bot.database.engine import Sessions, open_engine, open_sessions
-from bot.database.shop import Mail
+from bot.database.shop import Mail, Order
 from bot.dialogue_training import train
 from bot.processes import DIALOGUE, DIALOGUE_PYTHON, Group, ProcessSpec
 from tests.dialogue import small_shop
@@ -88,8 +90,6 @@ class Talk:
         offered = self.buttons + [button for card in self.cards for button in card.get("buttons", ())]
         payload = next(button["payload"] for button in offered if button["title"] == title and "payload" in button)
         intent, _, entities = payload.removeprefix("/").partition("{")
-        import json
-
         return self(payload, intent, 1.0, **(json.loads("{" + entities) if entities else {}))
 
     def code(self) -> str:
@@ -99,6 +99,12 @@ class Talk:
         found = re.search(r"\b\d{6}\b", mails[-1].body)
         assert found, "no code was mailed"
         return found.group()
+
+    def order(self, number: str) -> Order:
+        with self.sessions() as session:
+            return session.scalars(
+                select(Order).where(Order.number == number).options(selectinload(Order.lines), selectinload(Order.payments))
+            ).one()
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,8 @@ def _order(
         session.add(
             Shipment(
                 order_id=number, carrier="DHL", tracking=f"T{number[2:]}",
-                status="delivered" if delivered else "in_transit", line_ids=[f"{number}-{at}" for at in range(1, len(parts) + 1)],
+                status="delivered" if delivered else "in_transit",
+                line_ids=[f"{number}-{at}" for at in range(1, len(parts) + 1)],
                 shipped_at=placed + timedelta(days=1), eta=placed + timedelta(days=5), delivered_at=delivered,
             )
         )  # fmt: skip

@@ -1,0 +1,90 @@
+"""Sending back what has arrived."""
+
+from sqlalchemy import select
+
+from bot.database.shop import ReturnRequest
+from tests.dialogue.conftest import Desk
+
+
+def returns(desk: Desk) -> list[ReturnRequest]:
+    with desk.sessions() as session:
+        return list(session.scalars(select(ReturnRequest)))
+
+
+def test_a_return_asks_item_reason_and_target_reads_back_and_opens(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    assert talk("I want to return something of K-100003", "return_order", order_number="K-100003").startswith("Which item")
+    assert "reason" in talk("the jacket", "inform")
+    assert "Where should the money go?" in talk("it is too small", "inform")
+    said = talk.press("The way I paid")
+    assert "1 × Fjell rain jacket" in said and "Visa •••• 4242" in said
+    assert returns(desk) == []
+    said = talk("yes", "affirm")
+    assert said.startswith("Your return R-")
+    opened = returns(desk)
+    assert [(row.kind, row.reason, row.lines[0]["line_id"]) for row in opened] == [("return", "wrong_size", "K-100003-1")]
+
+
+def test_a_refund_can_go_to_a_gift_card(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("return the jacket of K-100003, it is damaged", "return_order", order_number="K-100003")
+    assert "gift card" in talk("to my gift card", "inform")
+    talk("yes", "affirm")
+    assert returns(desk)[0].payment_method_id == "anna-gift"
+
+
+def test_two_of_two_items_are_returned_with_all_of_them(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("return K-100003", "return_order", order_number="K-100003")
+    talk("all of them", "inform")
+    talk("changed my mind", "inform")
+    said = talk("original payment", "inform")
+    assert "Fjell rain jacket" in said and "2 × Ember stove" in said
+
+
+def test_another_item_named_later_replaces_the_first(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("return the jacket of K-100003", "return_order", order_number="K-100003")
+    said = talk("no, the stove", "correct")
+    assert "reason" in said
+    talk("changed my mind", "inform")
+    assert "Ember stove" in talk("original payment", "inform")
+
+
+def test_a_return_after_the_window_is_refused_with_the_day(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    assert "30 days after delivery" in talk("return K-100005", "return_order", order_number="K-100005")
+    assert returns(desk) == []
+
+
+def test_what_has_not_arrived_cannot_be_returned_yet(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    assert "hasn't arrived yet" in talk("return K-100002", "return_order", order_number="K-100002")
+
+
+def test_an_exchange_for_another_size(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("exchange the jacket of K-100003", "exchange_order", order_number="K-100003")
+    assert talk.responses[-1] == "utter_ask_variant"
+    said = talk("size L", "inform", size="L")
+    assert "M / red → L / red" in said
+    assert talk("yes", "affirm").startswith("Your exchange R-")
+    assert returns(desk)[0].lines[0]["new_sku"] == "jacket-l-red"
+
+
+def test_a_dearer_exchange_asks_what_pays_the_difference(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("exchange the jacket of K-100003 for L blue", "exchange_order", order_number="K-100003", size="L", color="blue")
+    assert talk.responses[-1] == "utter_ask_difference_method"
+    assert "€10.00 more" in talk("paypal", "inform")
+    talk("yes", "affirm")
+    assert returns(desk)[0].payment_method_id == "anna-paypal"
+
+
+def test_a_return_in_chinese(desk: Desk) -> None:
+    talk = desk.talk("anna", language="zh")
+    assert "哪件商品" in talk("我要退货 K-100003", "return_order", order_number="K-100003")
+    assert "原因" in talk("雨衣", "inform")
+    assert "退到哪里" in talk("尺码不合适", "inform")
+    assert "确认申请吗" in talk.press("原付款方式")
+    assert "退货申请 R-" in talk("确认", "affirm")
