@@ -85,6 +85,15 @@ STEPS = (
         ("database",),
     ),
     Step(
+        "first account",
+        "the owner's account of the console",
+        _module("bot.handoff.agents", "first"),
+        (),
+        lambda settings: Path(settings.home) / "keys" / "console-password",
+        ("database_url",),
+        ("database",),
+    ),
+    Step(
         "encoder",
         "multilingual BERT",
         _module("nlu_models.encoders", "prepare"),
