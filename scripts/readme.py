@@ -4,6 +4,7 @@ Between the markers `<!-- NAME: made by scripts/readme.py -->` and `<!-- end of 
 """
 
 import argparse
+import functools
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from bot.__main__ import COMMANDS  # noqa: E402
+from bot.database.import_schema import SCHEMAS, markdown  # noqa: E402
 from bot.settings import SETTINGS, Setting  # noqa: E402
 
 
@@ -36,7 +38,11 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-TABLES = {"README.md": {"settings": settings_table}, "docs/engineer.md": {"commands": commands_table}}
+TABLES = {
+    "README.md": {"settings": settings_table},
+    "docs/engineer.md": {"commands": commands_table},
+    "docs/import.md": {kind: functools.partial(markdown, kind) for kind in SCHEMAS},
+}
 
 
 def filled(text: str, name: str, table: str) -> str:
