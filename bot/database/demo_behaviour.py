@@ -44,6 +44,7 @@ class Catalogue:
         for item in items:
             self.kinds[item.kind.slug].append(item)
         self.slugs = list(self.kinds)
+        self.index = {slug: number for number, slug in enumerate(self.slugs)}
         self.by_category: dict[str, list[str]] = defaultdict(list)
         for slug, members in self.kinds.items():
             self.by_category[members[0].kind.category].append(slug)
@@ -62,7 +63,9 @@ class Catalogue:
 
 def order_counts(random: Random, people: Sequence[Person], total: int, today: datetime) -> list[int]:
     """How many of `total` orders each person places: few order often, some never."""
-    weights = [person.eagerness * min(1.0, (today - person.created_at).days / (30 * MONTHS) + 0.03) for person in people]
+    weights = [
+        person.eagerness * min(1.0, (today - person.created_at).days / (30 * MONTHS) + 0.03) for person in people
+    ]
     counts = [0] * len(people)
     for index in random.choices(range(len(people)), weights, k=total):
         counts[index] += 1
@@ -129,7 +132,7 @@ class _Shopper:
 
     def _kind(self, at: datetime) -> str:
         weights = [base * season for base, season in zip(self.base, self.catalogue.season(at.month), strict=True)]
-        index = {slug: number for number, slug in enumerate(self.catalogue.slugs)}
+        index = self.catalogue.index
         mean = sum(weights) / len(weights)
         for slug, then in self.bought.items():
             kind = self.catalogue.kinds[slug][0].kind

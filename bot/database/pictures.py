@@ -38,7 +38,9 @@ def picture(session: Session, file: str, *, color: str | None = None) -> str | N
     if product is None:
         return None
     colors = {variant.options.get("color") for variant in product.variants} & set(COLORS)
-    first = next((variant.options["color"] for variant in product.variants if variant.options.get("color") in COLORS), None)
+    first = next(
+        (variant.options["color"] for variant in product.variants if variant.options.get("color") in COLORS), None
+    )
     return draw(product.id, product.category, product.attributes, color if color in colors else first)
 
 
@@ -46,7 +48,9 @@ def draw(product_id: str, category: str, attributes: Mapping[str, Any], color: s
     """An SVG of 400 by 400; a product without a known shape gets a parcel."""
     main = COLORS[color or _natural(product_id, attributes)][1]
     shape = SHAPES.get(str(attributes.get("shape")), SHAPES["parcel"])
-    drawn = shape.format(c=main, d=_shade(main, 0.66), l=_shade(main, 1.28), g="#3b3f45", w="#f7f5f0", a=_accent(product_id))
+    drawn = shape.format(
+        c=main, d=_shade(main, 0.66), l=_shade(main, 1.28), g="#3b3f45", w="#f7f5f0", a=_accent(product_id)
+    )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200" width="400" height="400" role="img">'
         f'<rect width="200" height="200" fill="{BACKGROUNDS.get(category, "#ececec")}"/>'

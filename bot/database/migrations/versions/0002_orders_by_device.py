@@ -16,9 +16,11 @@ COLUMNS = {
 
 
 def upgrade() -> None:
+    # PostgreSQL before 18 has stored columns only; SQLite adds virtual ones only
+    stored = True if op.get_bind().dialect.name == 'postgresql' else None
     for name, expression in COLUMNS.items():
         # not in a batch: SQLite adds a virtual column in place, and a copied table would lose what batch cannot see
-        op.add_column('orders', sa.Column(name, sa.String(), sa.Computed(expression), nullable=True))
+        op.add_column('orders', sa.Column(name, sa.String(), sa.Computed(expression, persisted=stored), nullable=True))
         op.create_index(f'ix_orders_{name}', 'orders', [name])
 
 
