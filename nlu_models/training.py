@@ -105,7 +105,8 @@ def train_intent(
     texts, wanted = _columns(train, labels)
     held_texts, held_wanted = _columns(held, labels)
     started = time.monotonic()
-    vectors = bert.embed(parts, texts, device=device)
+    hidden, held_hidden = bert.Hidden(parts, texts, device), bert.Hidden(parts, held_texts, device)
+    vectors = bert.embed(parts, hidden)
     linear = LinearOnVectors.fit(vectors, wanted, len(labels), strength=settings.linear_strength)
     say(f"pretrained vectors and their linear model: {time.monotonic() - started:.0f} s")
     epochs: list[bert.Progress] = []
@@ -118,28 +119,29 @@ def train_intent(
     started = time.monotonic()
     tuned = bert.fine_tune(
         parts,
-        texts,
+        hidden,
         wanted,
         len(labels),
         tune,
         probe=(linear.weights, linear.bias),
-        validation=(held_texts, held_wanted) if held else None,
-        device=device,
+        validation=(held_hidden, held_wanted) if held else None,
         on_epoch=epoch_done,
         on_step=on_step,
     )
-    tuned_vectors, _ = bert.predict(parts, tuned, texts, device=device)
+    tuned_vectors, _ = bert.predict(tuned, hidden)
     say(f"BERT fine-tuned: {time.monotonic() - started:.0f} s, {len(epochs)} epochs")
     ngrams = NGrams.fit(texts, wanted, len(labels), strength=settings.ngram_strength)
     started = time.monotonic()
-    served = _served(parts, tuned, work, settings, threads, held_texts, held_wanted, say)
-    held_vectors = bert.embed(parts, held_texts, device=device)
+    exact = bert.predict(tuned, held_hidden)[1].argmax(axis=1) == held_wanted
+    served = _served(parts, tuned, work, settings, threads, held_texts, held_wanted, exact, say)
+    held_vectors = bert.embed(parts, held_hidden)
     neighbours = Neighbours.fit(vectors, wanted, len(labels), held=(held_vectors, held_wanted))
     close = Neighbours(tuned_vectors, wanted, len(labels))
     members = Members(tuple(labels), served, ngrams, linear, neighbours, close)
     opinions = members.ask(held_texts)
     decision, trials = decide(opinions, held, labels, MEMBERS, seed=settings.seed)
-    fused = fuse(members.ask(held_texts, decision.cascade), decision)
+    opinions_served = as_served(opinions, decision.cascade)
+    fused = fuse(opinions_served, decision)
     say(f"exported, fused and calibrated: {time.monotonic() - started:.0f} s; fusion: {decision.full.way}")
     files: dict[str, bytes | Path] = {f"encoder/{name}": work / name for name in FILES}
     files |= {
@@ -148,7 +150,7 @@ def train_intent(
         "neighbours.npz": arrays_to(neighbours.arrays()),
         "tuned.npz": arrays_to(close.arrays()),
     }
-    metrics = measure(opinions, fused, held, labels, decision)
+    metrics = measure(opinions_served, fused, held, labels, decision)
     model = IntentModel(members, decision, "unsaved")
     return Trained(model, files, held, opinions, fused, trials, metrics, epochs)
 
@@ -167,6 +169,7 @@ def _served(
     threads: int,
     texts: Sequence[str],
     wanted: NDArray[np.int64],
+    exact: NDArray[np.bool_],
     say: Say,
 ) -> OnnxEncoder:
     """Export in the wanted precision; int8 is kept only if it is as accurate as what was trained."""
@@ -175,10 +178,9 @@ def _served(
     served = OnnxEncoder(files, threads=threads)
     if settings.precision != "int8" or not len(texts):
         return served
-    exact = float((bert.predict(parts, tuned, texts)[1].argmax(axis=1) == wanted).mean())
-    small = float((served.encode(texts).logits.argmax(axis=1) == wanted).mean())
-    say(f"accuracy of BERT on validation: {exact:.3f} as trained, {small:.3f} in int8")
-    if small >= exact - settings.tolerance:
+    small = served.encode(texts).logits.argmax(axis=1) == wanted
+    say(f"accuracy of BERT on validation: {exact.mean():.3f} as trained, {small.mean():.3f} in int8")
+    if small.mean() >= exact.mean() - settings.tolerance:
         return served
     say("int8 loses too much: serving float32")
     onnx_encoder.export(parts, tuned, work, precision="float32")
@@ -193,12 +195,24 @@ def decide(
     groups = [example.group for example in held]
     full, trials = choose(members, opinions.scores, wanted, groups=groups, seed=seed)
     cascade = Cascade.fit(members, CHEAP, opinions.scores, wanted, full)
-    fused = full(opinions.scores)
+    served = as_served(opinions, cascade)  # scope and confidence are fitted on what serving will see
+    fused = fuse(served, Decision(cascade, full, None, 0.0))
     in_scope = np.array([example.label != OFF_TOPIC for example in held])
     known = None
     if not in_scope.all() and in_scope.any():
-        known = Scope.fit(signs_of(opinions, fused, labels), in_scope)
+        known = Scope.fit(signs_of(served, fused, labels), in_scope)
     return Decision(cascade, full, known, _min_confidence(fused, wanted)), trials
+
+
+def as_served(opinions: Opinions, cascade: Cascade) -> Opinions:
+    """The opinions without those of the dear members on rows the cascade settles early."""
+    settled = cascade.settled(opinions.scores[: len(CHEAP)])
+    scores = opinions.scores.copy()
+    scores[len(CHEAP) :, settled] = np.nan
+    likelihood = opinions.likelihood
+    if likelihood is not None:
+        likelihood = np.where(settled, np.nan, likelihood)
+    return replace(opinions, scores=scores, likelihood=likelihood)
 
 
 def _min_confidence(fused: Scores, wanted: NDArray[np.int64], *, wrong_share: float = 0.6) -> float:
@@ -220,8 +234,9 @@ def measure(
     _, wanted = _columns(held, labels)
     best = fused.argmax(axis=1)
     each = {
-        name: round(float((scores.argmax(axis=1) == wanted).mean()), 4)
+        name: round(float((scores[asked].argmax(axis=1) == wanted[asked]).mean()), 4)
         for name, scores in zip(decision.full.members, opinions.scores, strict=False)
+        if (asked := ~np.isnan(scores).all(axis=1)).any()
     }
     settled = decision.cascade.settled(opinions.scores[: len(CHEAP)])
     metrics = {

@@ -1,0 +1,185 @@
+"""`kefu train nlu|reply`: train, measure, and put the new model in place of the old one if it is better.
+
+python -m nlu_models.train intent     BERT and its ensemble -> <home>/models/intent
+python -m nlu_models.train reply      GPT-2: intents and replies -> <home>/models/reply
+python -m nlu_models.train rollback intent|reply     the previous model goes live again
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from ensemble import artifact
+from ensemble.artifact import ArtifactError
+from nlu_models import dataset, encoders, gate
+from nlu_models.dataset import DatasetError
+from nlu_models.encoders import EncoderError
+from nlu_models.intent import KIND, IntentModel
+
+PROJECT = Path(__file__).resolve().parent.parent
+NLU_DATA = PROJECT / "bot" / "dialogue" / "data" / "nlu"
+GATE_DATA = PROJECT / "tests" / "benchmarks" / "data"
+LAYOUT = "1"  # raise when the trained files change: it is part of the checksum that training skips by
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _arguments(argv)
+    from bot import settings
+
+    console = Console()
+    try:
+        chosen = settings.load()
+        if arguments.verb == "rollback":
+            manifest = artifact.rollback(Path(chosen.models) / arguments.kind, arguments.kind)
+            console.print(f"{arguments.kind}: back to {manifest.version} of {manifest.created_at}")
+            return 0
+        train = _train_intent if arguments.verb == "intent" else _train_reply
+        return train(chosen, arguments, console)
+    except (ArtifactError, EncoderError, DatasetError, settings.SettingError, FileNotFoundError, ValueError) as error:
+        print(f"train {arguments.verb}: {error}", file=sys.stderr)
+        return 1
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="kefu train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb, what in (("intent", "train the intent ensemble"), ("reply", "train the GPT-2 that words replies")):
+        one = verbs.add_parser(verb, help=what)
+        one.add_argument("--force", action="store_true", help="train even when nothing has changed")
+        one.add_argument("--size", choices=["small", "full"], help="instead of KEFU_TRAIN_SIZE")
+        one.add_argument("--seed", type=int, default=0)
+        one.add_argument(
+            "--data", type=Path, action="append", help="examples instead of the project's; may be repeated"
+        )
+        one.add_argument("--accept", action="store_true", help="put the model in place even if it is not better")
+    verbs.choices["intent"].add_argument(
+        "--lora", type=int, default=0, metavar="RANK", help="adapters of this rank only"
+    )
+    back = verbs.add_parser("rollback", help="put the previous model in place again")
+    back.add_argument("kind", choices=["intent", "reply"])
+    return parser.parse_args(argv)
+
+
+def device_of(wanted: str) -> str:
+    """cuda when it is asked for, or on auto when there is one."""
+    import torch
+
+    return "cuda" if wanted in ("cuda", "auto") and torch.cuda.is_available() else "cpu"
+
+
+def _train_intent(chosen: Any, arguments: argparse.Namespace, console: Console) -> int:
+    from nlu_models.training import SIZES  # torch loads slowly
+
+    folder = Path(chosen.models) / KIND
+    sources = arguments.data or [NLU_DATA]
+    size = arguments.size or chosen.train_size
+    encoder = encoders.resolve(chosen.encoder, Path(chosen.home))
+    config = SIZES[size]
+    config = replace(config, seed=arguments.seed, tune=replace(config.tune, lora_rank=arguments.lora))
+    checksum = artifact.sha256_of(*sources, _fingerprint(encoder), repr(config), LAYOUT)
+    if not arguments.force and artifact.is_current(folder, KIND, checksum):
+        console.print(f"intent: {artifact.read_manifest(folder, KIND).version} is up to date")
+        return 0
+    examples = [example for source in sources for example in dataset.read(source)]
+    from nlu_models import report, training  # torch loads slowly; an up-to-date model needs none of it
+
+    use_all_cores()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as name, bars(console) as bar:
+        task = bar.add_task("fine-tuning BERT", total=None)
+        with report.Log(Path(chosen.home) / "logs" / "tensorboard" / f"intent-{time.strftime('%Y%m%d-%H%M%S')}") as log:
+
+            def on_epoch(progress: Any) -> None:
+                for measure, value in asdict(progress).items():
+                    if measure not in ("epoch", "epochs") and value is not None:
+                        log.add(measure, value, progress.epoch)
+
+            trained = training.train_intent(
+                examples,
+                encoder,
+                config,
+                Path(name),
+                device=device_of(chosen.device),
+                threads=chosen.torch_threads,
+                say=lambda text: console.print(f"intent: {text}"),
+                on_step=lambda done, steps: bar.update(task, completed=done, total=steps),
+                on_epoch=on_epoch,
+            )
+        gate_set = gate.read(GATE_DATA, examples)
+        verdict = _judge(folder, trained.model, gate_set, arguments.accept, console)
+        seconds = round(time.monotonic() - started, 1)
+        metrics = {"gate": verdict.scores, "train_seconds": seconds, "size": size, "encoder": chosen.encoder}
+        target = folder if verdict.live else folder.with_name(f"{KIND}.candidate")
+        manifest = training.save(trained, target, data_sha256=checksum, metrics=metrics)
+        pages = report.write_intent(
+            Path(chosen.home) / "reports" / f"intent-{manifest.version}", trained, manifest, gate_set
+        )
+    console.print(f"intent: {manifest.version} {'is live' if verdict.live else 'is NOT live'} ({seconds} s)")
+    console.print(f"intent: accuracy {trained.metrics['accuracy']}, gate {verdict.scores}; report: {pages}")
+    return 0
+
+
+class _Verdict:
+    """Whether the new model goes live, and the measured scores."""
+
+    def __init__(self, live: bool, scores: dict[str, Any]) -> None:
+        self.live, self.scores = live, scores
+
+
+def _judge(folder: Path, model: IntentModel, gate_set: gate.GateSet, accept: bool, console: Console) -> _Verdict:
+    new = gate.score(model, gate_set)
+    scores: dict[str, Any] = {"new": asdict(new)}
+    try:
+        old_model = IntentModel.load(folder)
+    except ArtifactError:  # none yet, or damaged: anything whole is better
+        return _Verdict(True, scores)
+    if set(old_model.labels) != set(model.labels):
+        console.print("intent: the intents have changed, so the model in place no longer fits the dialogue")
+        return _Verdict(True, scores)
+    old = gate.score(old_model, gate_set)
+    scores["old"] = asdict(old)
+    if accept or not gate_set.examples or new.beats(old):
+        return _Verdict(True, scores)
+    console.print(
+        f"intent: {old_model.version} stays: it is right on {old.accuracy:.3f} of the gate set, the new one on "
+        f"{new.accuracy:.3f}; --accept puts the new one in place all the same"
+    )
+    return _Verdict(False, scores)
+
+
+def _train_reply(chosen: Any, arguments: argparse.Namespace, console: Console) -> int:
+    from nlu_models import reply_training
+
+    return reply_training.run(chosen, arguments, console)
+
+
+def _fingerprint(encoder: Path) -> str:
+    """Which encoder it was: the checksum of a prepared one, else its configuration."""
+    manifest = encoder / artifact.MANIFEST
+    return artifact.sha256_of(manifest if manifest.exists() else encoder / "config.json")
+
+
+def use_all_cores() -> None:
+    import torch
+
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0))))
+
+
+def bars(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
