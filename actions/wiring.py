@@ -4,21 +4,26 @@ import logging
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from actions.rasa_actions.catalog import all_actions
 from actions.rasa_actions.drafts import NluDrafts
 from actions.rasa_actions.server import PortTaken, serve
 from actions.rasa_actions.services import Services
 from actions.recommendation.recommender import Recommender
+from actions.recommendation.shop_source import LiveShop
+from actions.recommendation.train import text_rows
 from actions.risk.assessor import Assessor
 from bot import settings as bot_settings
-from bot.database.engine import open_engine, open_readers, open_sessions
+from bot.database.engine import Sessions, open_engine, open_readers, open_sessions
 from bot.settings import Settings
 from ensemble.artifact import ArtifactError
-from nlu_models.encoders import open_encoder
+from retrieval.encoder import EncoderError, encoder_place, open_encoder
+from retrieval.live import Follower
 from retrieval.search import Search
+from retrieval.shop_source import ShopChanges
 
 THREADS = 16
 Loaded = TypeVar("Loaded")
@@ -47,14 +52,23 @@ def wire(settings: Settings) -> Services:
         NotPrepared: an index or a model cannot be loaded.
     """
     engine = open_engine(str(settings.database_url), pool_size=THREADS)
+    readers = open_readers(engine)
     models = settings.models
-    encoder = loaded("python -m nlu_models.encoders prepare", open_encoder, models / "encoder")
+    place = encoder_place(str(settings.encoder), models)
+    encoder = loaded("python -m nlu_models.encoders prepare", open_encoder, place)
     search = loaded("python -m retrieval.build", Search.open, models / "index", encoder)
-    recommender = loaded("python -m actions.recommendation.train", Recommender.load, models / "recommendation")
+    recommender = loaded(
+        "python -m actions.recommendation.train",
+        Recommender.load,
+        models / "recommendation",
+        LiveShop(readers),
+        lambda ids: text_rows(search.product_side.dense, ids),
+    )
     assessor = loaded("python -m actions.risk.train", Assessor.load, models / "risk")
+    follow(search, readers)
     return Services(
         sessions=open_sessions(engine),
-        readers=open_readers(engine),
+        readers=readers,
         search=search,
         recommender=recommender,
         assess=assessor.assess,
@@ -63,11 +77,27 @@ def wire(settings: Settings) -> Services:
     )
 
 
-def loaded(command: str, load: Callable[..., Loaded], folder: Path, *more: Any) -> Loaded:
+def follow(search: Search, readers: Sessions) -> None:
+    """Let the index follow the shop; what changed since it was built is caught up with first.
+
+    Raises:
+        NotPrepared: the database cannot be read.
+    """
+    source = ShopChanges(readers)
+    try:
+        source.start()
+    except SQLAlchemyError as error:
+        raise NotPrepared(
+            f"the database cannot be read ({type(error).__name__}); make it with `python -m bot.database.migrate`"
+        ) from error
+    Follower(search, source).start()
+
+
+def loaded(command: str, load: Callable[..., Loaded], *place: Any) -> Loaded:
     """Load, or say which command makes what is missing."""
     try:
-        return load(folder, *more)
-    except (ArtifactError, FileNotFoundError) as error:
+        return load(*place)
+    except (ArtifactError, EncoderError, FileNotFoundError) as error:
         raise NotPrepared(f"{error}; make it with `{command}`") from error
 
 

@@ -148,7 +148,7 @@ class EditAccount(WishForm):
         customer, part = customer_view(turn), str(turn.value("part"))
         if part == "address":
             before = wording.address(customer.addresses[0]) if customer.addresses else "–"
-            return before, wording.address(turn.value("address"))
+            return before, wording.address({"name": customer.name, **turn.value("address")})
         return str(getattr(customer, part) or "–"), str(turn.value(part))
 
     def finish(self, turn: Turn) -> Answer:

@@ -103,7 +103,9 @@ class Talk:
     def order(self, number: str) -> Order:
         with self.sessions() as session:
             return session.scalars(
-                select(Order).where(Order.number == number).options(selectinload(Order.lines), selectinload(Order.payments))
+                select(Order)
+                .where(Order.number == number)
+                .options(selectinload(Order.lines), selectinload(Order.payments))
             ).one()
 
 

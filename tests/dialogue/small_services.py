@@ -85,7 +85,7 @@ class WordSearch:
 
 
 def _parts(name: str) -> list[str]:
-    return [part for part in name.lower().split() if len(part) > 3] or [name[-2:]]
+    return [part for part in name.lower().split() if len(part) > 3] if name.isascii() else [name[-2:]]
 
 
 @dataclass(frozen=True)

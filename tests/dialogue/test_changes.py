@@ -138,7 +138,9 @@ def test_an_answer_not_understood_is_asked_again_then_handed_over_with_a_summary
 
 def test_the_address_is_taken_apart_read_back_and_changed(desk: Desk) -> None:
     talk = desk.talk("anna")
-    assert "Where should it go instead?" in talk("change the address of K-100001", "change_address", order_number="K-100001")
+    assert "Where should it go instead?" in talk(
+        "change the address of K-100001", "change_address", order_number="K-100001"
+    )
     said = talk("Hafenstr. 9, 20095 Hamburg", "inform")
     assert "would go to: Anna Berg, Hafenstr. 9, 20095 Hamburg" in said
     talk("yes please", "affirm")

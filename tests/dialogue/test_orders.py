@@ -67,12 +67,16 @@ def test_refunds_are_told_with_amount_and_method(desk: Desk) -> None:
 
 
 def test_no_refund_is_said_plainly(desk: Desk) -> None:
-    assert desk.talk("ben")("where is my refund", "refund_status") == "I don't see any return or refund for you right now."
+    assert (
+        desk.talk("ben")("where is my refund", "refund_status") == "I don't see any return or refund for you right now."
+    )
 
 
 def test_an_invoice_goes_to_the_address_on_file_and_no_other(desk: Desk) -> None:
     talk = desk.talk("anna")
-    said = talk("send the invoice of K-100003 to eve@else.example", "invoice", order_number="K-100003", email="eve@else.example")
+    said = talk(
+        "send the invoice of K-100003 to eve@else.example", "invoice", order_number="K-100003", email="eve@else.example"
+    )
     assert "on its way to the e-mail address of your account" in said
     with desk.sessions() as session:
         assert [mail.to_address for mail in session.scalars(select(Mail))] == ["anna@mail.example"]

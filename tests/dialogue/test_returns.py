@@ -13,7 +13,9 @@ def returns(desk: Desk) -> list[ReturnRequest]:
 
 def test_a_return_asks_item_reason_and_target_reads_back_and_opens(desk: Desk) -> None:
     talk = desk.talk("anna")
-    assert talk("I want to return something of K-100003", "return_order", order_number="K-100003").startswith("Which item")
+    assert talk("I want to return something of K-100003", "return_order", order_number="K-100003").startswith(
+        "Which item"
+    )
     assert "reason" in talk("the jacket", "inform")
     assert "Where should the money go?" in talk("it is too small", "inform")
     said = talk.press("The way I paid")
@@ -22,7 +24,9 @@ def test_a_return_asks_item_reason_and_target_reads_back_and_opens(desk: Desk) -
     said = talk("yes", "affirm")
     assert said.startswith("Your return R-")
     opened = returns(desk)
-    assert [(row.kind, row.reason, row.lines[0]["line_id"]) for row in opened] == [("return", "wrong_size", "K-100003-1")]
+    assert [(row.kind, row.reason, row.lines[0]["line_id"]) for row in opened] == [
+        ("return", "wrong_size", "K-100003-1")
+    ]
 
 
 def test_a_refund_can_go_to_a_gift_card(desk: Desk) -> None:
@@ -74,7 +78,9 @@ def test_an_exchange_for_another_size(desk: Desk) -> None:
 
 def test_a_dearer_exchange_asks_what_pays_the_difference(desk: Desk) -> None:
     talk = desk.talk("anna")
-    talk("exchange the jacket of K-100003 for L blue", "exchange_order", order_number="K-100003", size="L", color="blue")
+    talk(
+        "exchange the jacket of K-100003 for L blue", "exchange_order", order_number="K-100003", size="L", color="blue"
+    )
     assert talk.responses[-1] == "utter_ask_difference_method"
     assert "€10.00 more" in talk("paypal", "inform")
     talk("yes", "affirm")

@@ -1,0 +1,99 @@
+"""Questions about the shop, small talk, not understanding, people, languages."""
+
+import pytest
+
+from tests.dialogue.conftest import Desk
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [("what is your return policy?", "refund_policy"), ("can I return worn shoes?", "ask_faq")],
+)
+def test_policies_come_from_the_documents_with_their_source(desk: Desk, text: str, intent: str) -> None:
+    talk = desk.talk()
+    assert talk(text, intent) == "You can send unused items back within 30 days of delivery."
+    assert talk.cards[0]["url"] == "https://shop.example/help/returns"
+    assert talk.replies[0]["custom"]["source"]["title"] == "Returns and refunds"
+
+
+def test_a_button_finds_the_document_of_its_topic(desk: Desk) -> None:
+    assert "2 到 3 个工作日" in desk.talk(language="zh")("/delivery_time", "delivery_time", 1.0)
+
+
+def test_what_the_documents_do_not_say_is_not_answered(desk: Desk) -> None:
+    talk = desk.talk()
+    assert talk("do you sponsor football clubs?", "ask_faq").startswith("I don't know that, and I'd rather not guess.")
+    assert "Talk to a person" in [button["title"] for button in talk.buttons]
+    talk("yes please", "affirm")
+    assert talk.handoff is not None
+
+
+def test_twice_not_understood_hands_over_with_a_summary(desk: Desk) -> None:
+    talk = desk.talk()
+    assert talk("blub", "nlu_fallback", 0.1).startswith("I'm not sure I understood that.")
+    assert talk.handoff is None
+    talk("blub blub", "nlu_fallback", 0.1)
+    assert talk.handoff is not None
+    assert talk.handoff["reason"] == "not_understood"
+    assert talk.handoff["summary"]["last_message"] == "blub blub"
+    assert talk.handoff["summary"]["language"] == "en"
+
+
+def test_understood_in_between_starts_the_count_again(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("blub", "nlu_fallback", 0.1)
+    talk("hello", "greet")
+    talk("blub", "nlu_fallback", 0.1)
+    assert talk.handoff is None
+
+
+def test_a_question_nobody_classified_may_still_be_in_the_documents(desk: Desk) -> None:
+    assert "30 days" in desk.talk()("how does a refund work?", "nlu_fallback", 0.3)
+
+
+def test_a_complaint_offers_a_person_and_yes_means_it(desk: Desk) -> None:
+    talk = desk.talk()
+    assert "I'm sorry this went wrong" in talk("this is a scandal", "complaint")
+    talk("yes", "affirm")
+    assert talk.handoff is not None
+    talk = desk.talk()
+    talk("this is a scandal", "complaint")
+    talk("and nobody cares", "complaint")
+    assert talk.handoff is not None and talk.handoff["reason"] == "complaint"
+
+
+@pytest.mark.parametrize(
+    "intent",
+    [
+        "greet",
+        "thanks",
+        "goodbye",
+        "chitchat",
+        "bot_challenge",
+        "help",
+        "out_of_scope",
+        "deny",
+        "never_mind",
+        "resend_code",
+    ],
+)
+def test_small_words_are_answered_in_both_languages(desk: Desk, intent: str) -> None:
+    english = desk.talk()("hm", intent)
+    chinese = desk.talk(language="zh")("嗯", intent)
+    assert english.isascii() or "’" in english
+    assert any("\u4e00" <= sign <= "\u9fff" for sign in chinese)
+
+
+def test_the_language_can_be_changed(desk: Desk) -> None:
+    talk = desk.talk()
+    assert talk("please speak Chinese", "change_language", language="zh") == "\n好的，我们用中文。请问有什么可以帮您？"
+    assert [reply["custom"]["language"] for reply in talk.replies if reply.get("custom")] == ["zh"]
+    talk.language = "zh"
+    assert "Sure, English it is." in talk("说英文", "change_language", language="en")
+
+
+def test_a_command_of_rasa_typed_by_a_customer_is_not_obeyed(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("cancel K-100001", "cancel_order", order_number="K-100001")
+    talk("/restart", "restart")
+    assert talk.active_loop == "cancel_order_form"

@@ -1,0 +1,113 @@
+"""Products: searching, follow-ups, questions, recommending. The search is a plain one whose answers are known."""
+
+from sqlalchemy import select
+
+from bot.database.shop import Interaction
+from tests.dialogue.conftest import Desk
+
+
+def test_a_search_shows_cards_with_price_and_buttons(desk: Desk) -> None:
+    talk = desk.talk()
+    assert talk("I need a rain jacket", "product_search", category="jackets") == "Here is what I found:"
+    card = talk.cards[0]
+    assert card["title"] == "Fjell rain jacket"
+    assert card["price"] == "€129.00–€139.00"
+    assert [button["title"] for button in card["buttons"]] == ["Tell me more", "Not for me"]
+
+
+def test_the_same_in_chinese(desk: Desk) -> None:
+    talk = desk.talk(language="zh")
+    assert talk("想买雨衣", "product_search") == "为您找到："
+    assert talk.cards[0]["title"] == "山岚雨衣"
+
+
+def test_nothing_found_is_said_with_a_way_on(desk: Desk) -> None:
+    talk = desk.talk()
+    assert "couldn't find anything like that" in talk("a submarine", "product_search")
+    assert "Recommend something" in [button["title"] for button in talk.buttons]
+
+
+def test_a_product_question_is_answered_from_that_product(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("tents and jackets", "product_search")
+    assert talk("is the tent waterproof?", "product_question") == "Yes, it is waterproof."
+    assert talk.cards[0]["title"] == "Nordlys tent"
+
+
+def test_what_the_product_does_not_say_is_not_made_up(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("a stove", "product_search")
+    assert "I don't know that" in talk("was it made by monks?", "product_question")
+    assert "Talk to a person" in [button["title"] for button in talk.buttons]
+
+
+def test_the_button_of_a_card_tells_more(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("a tent", "product_search")
+    assert "Made for bad weather" in talk.press("Tell me more")
+
+
+def test_price_and_stock_of_the_one_on_the_page(desk: Desk) -> None:
+    talk = desk.talk(page={"product_id": "jacket"})
+    assert "costs €129.00–€139.00" in talk("how much is it?", "check_price")
+    assert "in stock: L / blue" in talk("do you have it in blue?", "check_stock", color="blue")
+    assert "isn't in stock like that, but there is" in talk("and in S?", "check_stock", size="S")
+    assert "sizes: M, L, S" in talk("does it run small?", "size_fit").replace("L, M, S", "M, L, S")
+
+
+def test_which_product_is_asked_when_it_could_be_several(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("tent or stove", "product_search")
+    assert talk("how much is it?", "check_price") == "Which product do you mean?"
+    assert "Ember stove costs €39.00" in talk.press("Ember stove")
+
+
+def test_two_products_are_compared(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("tent or stove", "product_search")
+    said = talk("compare the two", "compare_products")
+    assert "Ember stove | Nordlys tent" in said
+    assert "€39.00 | €249.00" in said
+    assert "90 g" in said or "90" in said
+
+
+def test_promotions_of_today(desk: Desk) -> None:
+    assert "10 % off tents, with code TENT10, until 20 Jun 2026." in desk.talk()("any deals?", "promotions")
+    assert "帐篷九折" in desk.talk(language="zh")("有优惠吗", "promotions")
+
+
+def test_a_recommendation_gives_its_reason(desk: Desk) -> None:
+    talk = desk.talk()
+    assert talk("recommend a tent", "recommend") == "I'd suggest these:"
+    assert [(card["title"], card["text"]) for card in talk.cards] == [("Nordlys tent", "often bought this month")]
+
+
+def test_not_for_me_is_noted_and_something_else_shown(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("recommend something", "recommend")
+    said = talk.press("Not for me")
+    assert said.startswith("Got it")
+    with desk.sessions() as session:
+        noted = session.scalars(select(Interaction.product_id).where(Interaction.kind == "not_for_me")).all()
+    assert noted == ["jacket"]
+
+
+def test_what_was_shown_is_noted_for_the_recommenders(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("a tent", "product_search")
+    with desk.sessions() as session:
+        rows = session.execute(select(Interaction.customer_id, Interaction.product_id, Interaction.kind)).all()
+    assert [tuple(row) for row in rows] == [("anna", "tent", "shown")]
+
+
+def test_a_follow_up_keeps_what_was_searched(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("tent or stove", "product_search")
+    assert talk("cheaper ones", "product_refine") == "Here is what I found:"
+    assert talk.cards[0]["title"] == "Ember stove"
+
+
+def test_a_place_in_the_list_opens_that_product(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("tent or stove", "product_search")
+    assert talk("the second one", "inform", ordinal=2).startswith("Nordlys tent.")
