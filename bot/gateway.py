@@ -9,7 +9,7 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -101,11 +101,11 @@ class Gateway:
         self.counters = Counters()
         self.connectors = connectors
         self.threads = ThreadPoolExecutor(READ_THREADS, "readers")
-        self.hub = Hub(services.readers, self.threads)
+        self.hub = Hub(services.readers)
         self.intake = Intake(
             services, limits, sender_rate=sender_rate, address_rate=address_rate, counters=self.counters
         )
-        self.widget = WidgetApi(services, self.intake, self.hub, self.threads, limits, Rate(60, 30))
+        self.widget = WidgetApi(services, self.intake, self.hub, self.threads, limits, address_rate)
         self.app = Starlette(
             routes=list(self._routes()),
             middleware=[Middleware(SecurityHeaders, https=services.public_url.startswith("https:"))],
@@ -150,6 +150,7 @@ class Gateway:
             await asyncio.wait([listening], timeout=2)
             listener.close()
             await asyncio.to_thread(self.intake.close)
+            await asyncio.to_thread(self.hub.stop)
             for connector in self.connectors.values():
                 connector.close()
             self.threads.shutdown(wait=False)
@@ -215,7 +216,7 @@ class _Server(uvicorn.Server):
 
 def make(settings: settings_.Settings) -> Gateway:
     """Wire everything. Raises ConnectionError or ValueError with one sentence when it cannot work."""
-    engine = open_engine(settings.database_url, pool_size=READ_THREADS + 2)
+    engine = open_engine(settings.database_url, pool_size=READ_THREADS + 4)
     check_database(engine)
     services = Services(
         sessions=open_sessions(engine),

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +113,13 @@ class Viewers:
 
 
 async def events(
-    readers: Sessions, bell: Bell, viewers: Viewers, agent: AgentView, conversation_id: str | None, after: int
+    readers: Sessions,
+    bell: Bell,
+    viewers: Viewers,
+    agent: AgentView,
+    conversation_id: str | None,
+    after: int,
+    closing: Callable[[], bool],
 ) -> AsyncIterator[str]:
     """The stream of one console: `lists` when they changed, and of the open conversation `line` (with its position
     as id), `state`, `viewers` and `typing`."""
@@ -126,7 +132,7 @@ async def events(
         known: dict[str, str] = {}
         quiet = 0.0
         yield ": open\n\n"
-        while True:
+        while not closing():
             heard.clear()
             sent = False
             found = await asyncio.to_thread(_look, readers, agent.id, conversation_id, after)

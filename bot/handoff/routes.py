@@ -64,9 +64,9 @@ class Pages(StaticFiles):
         return await super().get_response(path, scope)
 
 
-def routes(services: Services) -> list[BaseRoute]:
-    """/console and /api/console for the gateway to mount."""
-    api = ConsoleApi(services)
+def routes(services: Services, closing: Callable[[], bool] = lambda: False) -> list[BaseRoute]:
+    """/console and /api/console for the gateway to mount; streams end by themselves once `closing` says so."""
+    api = ConsoleApi(services, closing)
     conversation = "/api/console/conversations/{id}"
     return [
         Route("/console", lambda request: RedirectResponse("/console/")),
@@ -103,8 +103,9 @@ Step = Callable[[Request, Console], Awaitable[Response]]
 class ConsoleApi:
     """One method a route. All but `sign_in` are called through `guarded`."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, closing: Callable[[], bool]) -> None:
         self._services = services
+        self._closing = closing
         self._bell = live.Bell(services.wakeup)
         self._viewers = live.Viewers()
 
@@ -219,6 +220,7 @@ class ConsoleApi:
             console.agent,
             request.query_params.get("conversation"),
             max(after, int(seen) if seen.isdecimal() else 0),
+            self._closing,
         )
         return StreamingResponse(
             stream, media_type="text/event-stream", headers=API_HEADERS | {"X-Accel-Buffering": "no"}

@@ -78,7 +78,7 @@ export function reasons(handoff, lines) {
   const head = [el("span", { class: `tag ${handoff.reason}` }, title), el("span", { class: "quiet" }, `${words.opened} ${time(handoff.opened_at)}`),
     handoff.outcome ? el("span", { class: "quiet" }, words.outcomes[handoff.outcome] || handoff.outcome) : null].filter(Boolean);
   if (!rows.length) return el("div", { class: "why" }, el("div", { class: "why-head" }, ...head));
-  return el("details", { class: "why", open: !handoff.closed_at && innerHeight > 640 },
+  return el("details", { class: "why", open: !handoff.closed_at && innerHeight > 640 && innerWidth > 900 },
     el("summary", { class: "why-head", "aria-label": `${words.why}: ${title}` }, ...head),
     el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, ...[value].flat())])));
 }

@@ -37,6 +37,10 @@ export class Thread {
       el("header", { class: "thread-head" }, this.backButton, el("div", { class: "thread-title" }, this.title, this.state), this.viewers, this.actions, this.detailsButton),
       this.why, this.log, this.typing, this.composer.node);
     document.addEventListener("visibilitychange", () => this.#look());
+    // Whoever reads the end keeps reading the end when the log becomes lower (a longer draft, a turned phone).
+    let atEnd = true;
+    this.log.addEventListener("scroll", () => { atEnd = this.#nearEnd(); }, { passive: true });
+    new ResizeObserver(() => { if (atEnd) this.log.scrollTop = this.log.scrollHeight; }).observe(this.log);
   }
 
   async open(id) {

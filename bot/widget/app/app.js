@@ -116,7 +116,7 @@ class Panel {
   repaint() {
     const rgb = this.host.brand.rgb;
     const dark = this.panel.classList.contains("dark");
-    this.tint.replaceSync(`.panel { --accent: ${readable(rgb, dark ? GROUNDS.dark : GROUNDS.light)}; }`);
+    this.tint.replaceSync(`.panel { --accent: ${dark ? readable(rgb, GROUNDS.dark, 8) : readable(rgb, GROUNDS.light, 5.5)}; }`);
   }
   #watchTheme() {
     const prefers = matchMedia("(prefers-color-scheme: dark)");

@@ -1,4 +1,4 @@
-/* The brand colour as text: moved towards black or white until it reads well on what lies behind it (WCAG 4.5:1). */
+/* The brand colour as text: moved towards black or white until it reads well on what lies behind it (WCAG asks for 4.5:1). */
 
 function luminance(rgb) {
   const [r, g, b] = rgb.map((value) => ((value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
@@ -11,11 +11,11 @@ export function contrast(one, other) {
 }
 
 /** `rgb` itself if it reads on `ground`, else the nearest mix with black (light ground) or white (dark ground) that does. */
-export function readable(rgb, ground) {
+export function readable(rgb, ground, least) {
   const towards = luminance(ground) > 0.18 ? 0 : 255;
   for (let share = 0; share <= 1; share += 0.05) {
     const mixed = rgb.map((value) => Math.round(value + (towards - value) * share));
-    if (contrast(mixed, ground) >= 4.6) return `rgb(${mixed.join(" ")})`;
+    if (contrast(mixed, ground) >= least) return `rgb(${mixed.join(" ")})`;
   }
   return towards ? "#fff" : "#000";
 }

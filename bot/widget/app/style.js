@@ -18,7 +18,7 @@ export const CSS = `
 .panel *, .panel *::before { box-sizing: border-box; }
 .panel button, .panel textarea { font: inherit; color: inherit; letter-spacing: inherit; }
 .panel button { cursor: pointer; }
-.panel :is(button, a, textarea, [tabindex]):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+.panel :is(button, a, [tabindex]):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .panel svg { inline-size: 20px; block-size: 20px; flex: none; }
 .panel a { color: var(--accent); text-underline-offset: 2px; overflow-wrap: anywhere; }
 .unseen { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
@@ -93,7 +93,7 @@ h2 { margin: 0; font-size: 16px; line-height: 1.25; font-weight: 650; white-spac
 .picture img { display: block; inline-size: 100%; block-size: auto; }
 .card { background: var(--raised); border: 1px solid var(--line); border-radius: 16px; overflow: hidden; display: flex; flex-direction: column; }
 .card.alone { inline-size: min(100%, 300px); }
-.card .picture { border-radius: 0; aspect-ratio: 4 / 3; flex: none; background: #f4f5f7; }
+.card .picture { border-radius: 0; aspect-ratio: 5 / 4; flex: none; background: #f4f5f7; }
 .card .picture img { block-size: 100%; object-fit: cover; }
 .card-body { padding: 12px 14px 14px; display: flex; flex-direction: column; gap: 4px; flex: 1; }
 .card-kind { display: flex; align-items: center; gap: 6px; font-size: 12px; color: var(--muted); }

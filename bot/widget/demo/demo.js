@@ -60,6 +60,7 @@ function scene() {
   const svg = document.createElementNS(space, "svg");
   svg.setAttribute("viewBox", "0 0 600 380");
   svg.setAttribute("aria-hidden", "true");
+  svg.setAttribute("preserveAspectRatio", "xMidYMax slice");
   for (const [name, attributes] of [
     ["circle", { cx: 440, cy: 120, r: 46, class: "sun" }], ["path", { d: "M0 300 130 150l70 80 90-130 150 190 60-70 100 110v50H0Z", class: "far" }],
     ["path", { d: "M0 330 90 260l80 60 120-110 130 120 80-50 100 70v30H0Z", class: "near" }], ["path", { d: "M236 330 292 232l58 98Z", class: "tent" }],
