@@ -16,15 +16,15 @@ from bot import settings as bot_settings
 from bot.database.engine import open_engine, open_sessions
 from bot.settings import SettingError, Settings
 from bot.smoke_play import Played, Stage
-from bot.smoke_script import ScriptError, read_scripts
+from bot.smoke_script import Script, ScriptError, read_scripts
 
 AT_ONCE = 4
 
 
-def run(settings: Settings, *, only: str = "", console: Console | None = None) -> bool:
-    """Play all scripts (those whose name holds `only`), print their transcripts; True when all went as written."""
+def run(settings: Settings, scripts: Sequence[Script] | None = None, *, console: Console | None = None) -> bool:
+    """Play all scripts (or these), print their transcripts; True when all went as written."""
     console = console or Console(highlight=False, soft_wrap=True)
-    scripts = [script for script in read_scripts() if only in script.name]
+    scripts = read_scripts() if scripts is None else scripts
     engine = open_engine(settings.database_url)
     sessions = open_sessions(engine)
     stage = Stage(settings, sessions)
@@ -72,7 +72,8 @@ def _conclude(played: Sequence[Played], seconds: float, console: Console) -> boo
 def main() -> int:
     """`python -m bot.smoke [PART OF A NAME]`: against a house that is running."""
     try:
-        return 0 if run(bot_settings.load(), only=" ".join(sys.argv[1:])) else 1
+        only = " ".join(sys.argv[1:])
+        return 0 if run(bot_settings.load(), [script for script in read_scripts() if only in script.name]) else 1
     except (SettingError, ScriptError) as error:
         print(error, file=sys.stderr)
         return 1
