@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from uvicorn.loops.auto import auto_loop_factory
@@ -23,6 +22,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from bot import settings as settings_
 from bot.database.base import utc_now
 from bot.database.engine import open_engine, open_sessions
+from bot.loopback import Answer, BrokenOff, Loopback, NotReached
 from bot.messaging import answering, turns, wakeup, words
 from bot.messaging.answering import Failed, Played, Unavailable, Wish
 from bot.messaging.batches import Batches
@@ -78,13 +78,12 @@ class HttpAsks:
         nlu_seconds: float = 10.0,
         dialogue_seconds: float = 15.0,
     ) -> None:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30.0)
-        self._client = httpx.AsyncClient(limits=limits, trust_env=False)
+        self._client = Loopback()
         self._nlu_url = f"{nlu_url}/model/parse"
         self._dialogue_urls = [f"{url}/webhooks/kefu/turn" for url in dialogue_urls]
         self._authorization = {"Authorization": f"Bearer {token}"}
-        self._nlu_timeout = httpx.Timeout(nlu_seconds, connect=2.0)
-        self._dialogue_timeout = httpx.Timeout(dialogue_seconds, connect=2.0)
+        self._nlu_seconds = nlu_seconds
+        self._dialogue_seconds = dialogue_seconds
 
     async def parse(self, turn: Turn) -> Mapping[str, Any]:
         body = {
@@ -92,7 +91,7 @@ class HttpAsks:
             "message_id": turn.inbox_id,
             "metadata": {"language": turn.language, "page": turn.context.get("page")},
         }
-        return await self._ask("nlu", self._nlu_url, body, {}, self._nlu_timeout)
+        return await self._ask("nlu", self._nlu_url, body, {}, self._nlu_seconds)
 
     async def play(self, turn: Turn, message_id: str, wish: Wish, language: str) -> Played:
         body = {
@@ -111,29 +110,29 @@ class HttpAsks:
         }
         # A conversation always goes to the same process: only there is its memory in order.
         url = self._dialogue_urls[zlib.crc32(turn.conversation_id.encode()) % len(self._dialogue_urls)]
-        said = await self._ask("dialogue", url, body, self._authorization, self._dialogue_timeout)
+        said = await self._ask("dialogue", url, body, self._authorization, self._dialogue_seconds)
         replies = tuple(reply for reply in said.get("replies", ()) if isinstance(reply, dict))
         return Played(replies, said.get("active_loop"), bool(said.get("repeated")))
 
     async def _ask(
-        self, who: str, url: str, body: Mapping[str, Any], headers: Mapping[str, str], timeout: httpx.Timeout
+        self, who: str, url: str, body: Mapping[str, Any], headers: Mapping[str, str], seconds: float
     ) -> dict[str, Any]:
         try:
-            response = await self._client.post(url, json=body, headers=headers, timeout=timeout)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            answer = await self._client.post(url, body, headers, seconds=seconds)
+        except NotReached as error:
             raise Unavailable(f"{who} is down") from error
-        except httpx.TimeoutException as error:
-            raise Failed(f"{who} did not answer in {timeout.read:.0f} s") from error
-        except httpx.TransportError as error:  # it died while it worked
+        except BrokenOff as error:
             raise Unavailable(f"{who} broke off") from error
-        if response.status_code in (429, 503):
-            if _broken_turn(response):
+        except TimeoutError as error:
+            raise Failed(f"{who} did not answer in {seconds:.0f} s") from error
+        if answer.status in (429, 503):
+            if _broken_turn(answer):
                 raise Failed(f"{who} could not finish the turn")
-            raise Unavailable(f"{who} is busy", _retry_after(response))
-        if response.status_code != 200:
-            raise Failed(f"{who} answered {response.status_code}")
+            raise Unavailable(f"{who} is busy", _retry_after(answer))
+        if answer.status != 200:
+            raise Failed(f"{who} answered {answer.status}")
         try:
-            said = response.json()
+            said = answer.json()
         except ValueError as error:
             raise Failed(f"{who} answered no JSON") from error
         if not isinstance(said, dict):
@@ -141,21 +140,21 @@ class HttpAsks:
         return said
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._client.close()
 
 
-def _broken_turn(response: httpx.Response) -> bool:
+def _broken_turn(answer: Answer) -> bool:
     """The dialogue answers 503 when its database or the action server is away, and when the turn itself fails."""
     try:
-        error = response.json()["error"]
+        error = answer.json()["error"]
         return bool(error["code"] == "turn_failed") and not str(error["message"]).startswith(AWAY)
     except (ValueError, KeyError, TypeError):
         return False
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _retry_after(answer: Answer) -> float | None:
     try:
-        return min(10.0, max(0.1, float(response.headers["retry-after"])))
+        return min(10.0, max(0.1, float(answer.headers["retry-after"])))
     except (KeyError, ValueError):
         return None
 
@@ -393,7 +392,6 @@ async def serve(settings: settings_.Settings) -> None:
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = settings_.load()
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,8 @@ _COLUMNS = (
     CONVERSATIONS.c.context,
 )
 
+_BY_IDS = select(*_COLUMNS).where(CONVERSATIONS.c.id.in_(bindparam("b_ids", expanding=True)))
+
 
 @dataclass(frozen=True)
 class ConversationView:
@@ -48,6 +50,12 @@ class ConversationView:
 def read(session: Session, conversation_id: str) -> ConversationView | None:
     row = session.execute(select(*_COLUMNS).where(CONVERSATIONS.c.id == conversation_id)).one_or_none()
     return None if row is None else _view(row)
+
+
+def read_all(session: Session, conversation_ids: Iterable[str]) -> dict[str, ConversationView]:
+    """Those that exist, by id, in one query."""
+    rows = session.execute(_BY_IDS, {"b_ids": list(conversation_ids)})
+    return {row.id: _view(row) for row in rows}
 
 
 def of_sender(session: Session, channel: str, sender_id: str) -> ConversationView | None:

@@ -1,11 +1,11 @@
 """The transcript: what was said, append-only, numbered from 1 within a conversation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from bot.messaging.tables import AGENTS, CONVERSATIONS, MESSAGES
@@ -102,6 +102,18 @@ def after(
         MESSAGES.c.conversation_id == conversation_id, MESSAGES.c.position > position
     )
     return [Line(*row) for row in session.execute(query.limit(limit))]
+
+
+_AT = _PUBLIC.where(tuple_(MESSAGES.c.conversation_id, MESSAGES.c.position).in_(bindparam("b_places", expanding=True)))
+
+
+def at_places(session: Session, places: Sequence[tuple[str, int]]) -> dict[str, list[Line]]:
+    """Public lines at exactly these (conversation id, position), by conversation and in order, in one query."""
+    found: dict[str, list[Line]] = {}
+    if places:
+        for row in session.execute(_AT, {"b_places": list(places)}):
+            found.setdefault(row.conversation_id, []).append(Line(*row))
+    return found
 
 
 def last(session: Session, conversation_id: str, count: int, *, notes: bool = False) -> list[Line]:

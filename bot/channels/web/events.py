@@ -9,15 +9,16 @@ import contextlib
 import json
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from bot.database.engine import Sessions
 from bot.messaging import conversations, transcript
+from bot.messaging.batches import Batches
 from bot.messaging.conversations import ConversationView
 from bot.messaging.transcript import Line
 from bot.messaging.wakeup import TRANSCRIPT, TYPING, Listener
@@ -51,22 +52,28 @@ def shown(line: Line) -> dict[str, Any]:
     }
 
 
+Seen = tuple[int, str, str]  # last position, holder, language
+News = tuple[ConversationView | None, list[Line]]
+
+
 @dataclass(eq=False)
 class Watcher:
     """One open connection."""
 
     conversation_id: str
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    grown: bool = True  # there may be something to read
     typing: bool = False
 
 
 class Hub:
-    """Wakes the watchers of a conversation when its transcript grew."""
+    """Wakes the watchers of a conversation when its transcript grew, and reads for all of them together."""
 
-    def __init__(self, readers: Sessions, threads: ThreadPoolExecutor) -> None:
-        self._readers = readers
-        self._threads = threads
+    def __init__(self, readers: Sessions) -> None:
+        self._reads: Batches[tuple[str, int, int], News] = Batches(readers, _news)
+        self._looks: Batches[tuple[str, ...], dict[str, Seen]] = Batches(readers, _looked)
         self._watchers: dict[str, set[Watcher]] = defaultdict(set)
+        self._seen: dict[str, Seen] = {}
         self.closing = False
 
     @property
@@ -83,11 +90,13 @@ class Hub:
             self._watchers[conversation_id].discard(watcher)
             if not self._watchers[conversation_id]:
                 del self._watchers[conversation_id]
+                self._seen.pop(conversation_id, None)
 
     def wake(self, conversation_ids: Iterable[str], *, typing: bool = False) -> None:
         for conversation_id in conversation_ids:
             for watcher in self._watchers.get(conversation_id, ()):
                 watcher.typing = watcher.typing or typing
+                watcher.grown = watcher.grown or not typing
                 watcher.woken.set()
 
     def close(self) -> None:
@@ -95,9 +104,15 @@ class Hub:
         self.closing = True
         self.wake(list(self._watchers))
 
+    def stop(self) -> None:
+        """End the reading threads, when nothing reads any more."""
+        self._reads.close()
+        self._looks.close()
+
     async def listen(self, listener: Listener) -> None:
-        """Pass signals on; look at everybody once a second in case one was lost."""
+        """Pass signals on; look at every watched conversation once a second in case one was lost."""
         loop = asyncio.get_running_loop()
+        looked = loop.time()
         while not self.closing:
             ready = asyncio.Event()
             handle = listener.fileno()
@@ -105,32 +120,54 @@ class Hub:
             try:
                 await asyncio.wait_for(ready.wait(), POLL_SECONDS)
             except TimeoutError:
-                self.wake(list(self._watchers))
+                pass
             finally:
                 loop.remove_reader(handle)
             for topic, ids in listener.drain():
                 if topic in (TRANSCRIPT, TYPING):
                     self.wake(ids, typing=topic == TYPING)
+            if loop.time() - looked >= POLL_SECONDS and self._watchers:
+                looked = loop.time()
+                await self._look()
 
-    async def read(
-        self, conversation_id: str, position: int, *, limit: int = PAGE
-    ) -> tuple[ConversationView | None, list[Line]]:
-        """The conversation and its public lines after `position`."""
+    async def _look(self) -> None:
+        try:
+            now = await self._looks.submit(tuple(self._watchers))
+        except DBAPIError as error:
+            log.debug("the look waits for the database: %s", type(error.orig).__name__)
+            return
+        self.wake(id_ for id_, seen in now.items() if self._seen.get(id_) != seen)
 
-        def now() -> tuple[ConversationView | None, list[Line]]:
-            with self._readers() as session:
-                view = conversations.read(session, conversation_id)
-                # Nothing new is the common case of the poll: one small query answers it.
-                lines = (
-                    transcript.after(session, conversation_id, position, limit=limit) if _grew(view, position) else []
-                )
-                return view, lines
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, now)
+    async def read(self, conversation_id: str, position: int, *, limit: int = PAGE) -> News:
+        """The conversation and its public lines after `position`, at most `limit` positions on."""
+        view, lines = await self._reads.submit((conversation_id, position, limit))
+        if view is not None and conversation_id in self._watchers:
+            self._seen[conversation_id] = (view.last_position, view.holder, view.language)
+        return view, lines
 
 
-def _grew(view: ConversationView | None, position: int) -> bool:
-    return view is not None and view.last_position > position
+def _news(session: Session, wishes: Sequence[tuple[str, int, int]]) -> list[News]:
+    """Two queries for any number of connections."""
+    views = conversations.read_all(session, {id_ for id_, _, _ in wishes})
+    places = [place for wish in wishes if wish[0] in views for place in _places(views[wish[0]], *wish)]
+    lines = transcript.at_places(session, list(dict.fromkeys(places)))
+    return [
+        (
+            views.get(id_),
+            [line for line in lines.get(id_, ()) if position < line.position <= position + limit],
+        )
+        for id_, position, limit in wishes
+    ]
+
+
+def _places(view: ConversationView, id_: str, position: int, limit: int) -> list[tuple[str, int]]:
+    return [(id_, number) for number in range(position + 1, min(view.last_position, position + limit) + 1)]
+
+
+def _looked(session: Session, wishes: Sequence[tuple[str, ...]]) -> list[dict[str, Seen]]:
+    found = conversations.read_all(session, {id_ for wish in wishes for id_ in wish})
+    seen = {id_: (view.last_position, view.holder, view.language) for id_, view in found.items()}
+    return [seen for _ in wishes]
 
 
 class EventStream:
@@ -143,6 +180,7 @@ class EventStream:
         self._conversation_id = conversation_id
         self._position = position
         self._headers = headers
+        self._held = ("", "")  # holder and language, as last told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [
@@ -168,43 +206,48 @@ class EventStream:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _chunks(self, watcher: Watcher) -> AsyncIterator[str]:
-        held: tuple[str, str] | None = None
         yield "retry: 1000\n\n"
         watcher.woken.set()
-        quiet_since = asyncio.get_running_loop().time()
         while not self._hub.closing:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(watcher.woken.wait(), HEARTBEAT_SECONDS)
-            typing, watcher.typing = watcher.typing, False
-            watcher.woken.clear()
             try:
-                view, lines = await self._hub.read(self._conversation_id, self._position)
-            except DBAPIError as error:  # the poll reads on when the database is back
-                log.debug("a stream waits for the database: %s", type(error.orig).__name__)
+                await asyncio.wait_for(watcher.woken.wait(), HEARTBEAT_SECONDS)
+            except TimeoutError:
+                yield ": still here\n\n"
                 continue
-            if len(lines) == PAGE:
-                watcher.woken.set()
-            text = "".join(self._event(line) for line in lines)
-            if view is not None and (view.holder, view.language) != held:
-                held = (view.holder, view.language)
-                text += _event("holder", {"holder": view.holder, "language": view.language})
-            if typing and all(line.author == "customer" for line in lines):
-                author = "agent" if view is not None and view.holder == "agent" else "bot"
+            watcher.woken.clear()
+            typing, watcher.typing = watcher.typing, False
+            grown, watcher.grown = watcher.grown, False
+            text, spoken = await self._news(watcher) if grown else ("", False)
+            if typing and not spoken:
+                author = "agent" if self._held[0] == "agent" else "bot"
                 text += _event("typing", {"author": author, "seconds": TYPING_SECONDS})
-            now = asyncio.get_running_loop().time()
-            if not text and now - quiet_since >= HEARTBEAT_SECONDS:
-                text = ": still here\n\n"
             if text:
-                quiet_since = now
                 yield text
 
-    def _event(self, line: Line) -> str:
-        self._position = line.position
-        return f"id: {line.position}\n" + _event("message", shown(line))
+    async def _news(self, watcher: Watcher) -> tuple[str, bool]:
+        """(events, did anybody but the customer speak)."""
+        try:
+            view, lines = await self._hub.read(self._conversation_id, self._position)
+        except DBAPIError as error:  # the look wakes us when the database is back
+            log.debug("a stream waits for the database: %s", type(error.orig).__name__)
+            return "", False
+        if view is None:
+            return "", False
+        text = "".join(_event("message", shown(line), line.position) for line in lines)
+        # Notes of agents are positions that a customer never sees: passed over, not waited for.
+        self._position = min(view.last_position, self._position + PAGE)
+        if self._position < view.last_position:
+            watcher.grown = True
+            watcher.woken.set()
+        if (view.holder, view.language) != self._held:
+            self._held = (view.holder, view.language)
+            text += _event("holder", {"holder": view.holder, "language": view.language})
+        return text, any(line.author != "customer" for line in lines)
 
 
-def _event(name: str, data: dict[str, Any]) -> str:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+def _event(name: str, data: dict[str, Any], position: int | None = None) -> str:
+    head = "" if position is None else f"id: {position}\n"
+    return f"{head}event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
 async def _left(receive: Receive) -> None:
