@@ -9,7 +9,7 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -133,7 +133,7 @@ class Gateway:
         yield from webhook_routes(self.connectors, self.intake)
         yield Route("/health", self._health)
         yield Route("/metrics", self._metrics)
-        yield from console.routes(self.services)
+        yield from console.routes(self.services, lambda: self.hub.closing)
         yield from demo.routes(self.services)
         yield Mount("/widget", StaticFiles(directory=WIDGET / "app", check_dir=False), middleware=[anywhere])
         yield Route("/widget.js", lambda request: FileResponse(WIDGET / "widget.js"), middleware=[anywhere])
