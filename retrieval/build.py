@@ -23,11 +23,12 @@ from bot.database.engine import open_engine, open_readers
 from ensemble import artifact
 from ensemble.artifact import ArtifactError, Manifest
 from retrieval import calibrate
-from retrieval.documents import Document, Passage, Product, cut, product_text
+from retrieval.documents import Document, Passage, Product, cut
 from retrieval.encoder import Encoder, EncoderError, Rows, encoder_place, open_encoder
 from retrieval.index import VectorIndex, set_threads
 from retrieval.lexical import LexicalIndex
 from retrieval.lexicon import vocabulary
+from retrieval.product_text import product_text
 from retrieval.search import KIND, languages_of, lexical_product_text
 from retrieval.shop_source import read_documents, read_products
 from retrieval.store import line_of

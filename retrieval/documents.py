@@ -120,22 +120,6 @@ def cut(document: Document, *, limit: int = PASSAGE_CHARACTERS) -> list[Passage]
     return passages
 
 
-def product_text(product: Product, language: str) -> str:
-    """What is embedded and indexed of a product in one language: name, kind, options, attributes, description."""
-    options = sorted({value for variant in product.variants for value in variant.options.values() if value})
-    attributes = [
-        f"{_words(key)}: {_value_words(value)}" for key, value in product.attributes.items() if value is not False
-    ]
-    lines = [
-        product.name(language),
-        " ".join(part for part in (_words(product.category), product.brand or "") if part),
-        ", ".join(options),
-        "; ".join(attributes),
-        product.description(language),
-    ]
-    return "\n".join(line for line in lines if line)
-
-
 def sentences(text: str) -> list[str]:
     """Sentences of English or Chinese text; Markdown marks are dropped, a list entry is a sentence."""
     plain = plain_text(text)
@@ -236,15 +220,3 @@ def _small_parts(text: str, limit: int) -> Iterator[str]:
         for sentence in sentences(paragraph):
             for start in range(0, len(sentence), limit):
                 yield sentence[start : start + limit]
-
-
-def _words(slug: str) -> str:
-    return slug.replace("_", " ")
-
-
-def _value_words(value: Any) -> str:
-    if value is True:
-        return "yes"
-    if isinstance(value, list | tuple):
-        return ", ".join(str(item) for item in value)
-    return str(value)

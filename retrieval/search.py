@@ -18,7 +18,7 @@ import numpy as np
 from ensemble import artifact
 from ensemble.artifact import ArtifactError
 from retrieval.attributes import product_fact
-from retrieval.documents import Document, Passage, Product, Variant, cut, product_text
+from retrieval.documents import Document, Passage, Product, Variant, cut
 from retrieval.encoder import Encoder, Rows
 from retrieval.extract import Extractor
 from retrieval.filters import Filters, understand, wants_cheaper, wants_more
@@ -26,6 +26,7 @@ from retrieval.hybrid import CANDIDATES, Candidate, Hybrid, Weights
 from retrieval.index import VectorIndex
 from retrieval.lexical import LexicalIndex, normalise, tokens
 from retrieval.lexicon import Vocabulary, vocabulary
+from retrieval.product_text import lexical_text, product_text
 from retrieval.store import Store, read_passage, read_product
 
 KIND = "index"
@@ -426,9 +427,7 @@ class _Fitting:
 
 
 def lexical_product_text(product: Product) -> str:
-    """Both languages in one text, the names three times: a word of the name says more than one of the description."""
-    names = " ".join(product.names.values())
-    return "\n".join([names, names, *(product_text(product, language) for language in languages_of(product))])
+    return lexical_text(product, languages_of(product))
 
 
 def titles_of(store: Store[Product]) -> Callable[[str], str]:
