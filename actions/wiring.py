@@ -64,7 +64,9 @@ def wire(settings: Settings) -> Services:
         LiveShop(readers),
         lambda ids: text_rows(search.product_side.dense, ids),
     )
-    assessor = loaded("python -m actions.risk.train", Assessor.load, models / "risk")
+    assessor = Assessor.load(models / "risk")
+    if not assessor.ready:
+        raise NotPrepared(f"{assessor.problem}; make it with `python -m actions.risk.train`")
     follow(search, readers)
     return Services(
         sessions=open_sessions(engine),

@@ -187,9 +187,12 @@ class ChangePayment(OrderChange):
     can = "change_payment"
 
     def details(self, turn: Turn) -> Iterator[Step]:
-        yield ChoiceStep(
-            "method", "utter_ask_payment_method", method_choices(turn), words=r"card|pay|method|付款|支付|卡"
-        )
+        with turn.call.services.readers() as session:
+            found = payments.check_change_payment(session, *about(turn))
+        current = {method["payment_method_id"] for method in found.facts.get("before", ())}
+        others = [choice for choice in method_choices(turn) if {choice.value} != current]
+        words, none = r"card|pay|method|付款|支付|卡", "utter_no_payment_method"
+        yield ChoiceStep("method", "utter_ask_payment_method", others, words=words, none=none)
 
     def check(self, session: Session, turn: Turn) -> Terms | Refusal:
         return payments.check_change_payment(session, *about(turn), turn.value("method"))
@@ -224,7 +227,9 @@ class ChangeShipping(OrderChange):
             for each in offered
             if each["method"] != found.facts.get("before")
         ]
-        yield ChoiceStep("shipping", "utter_ask_shipping_method", choices, words=r"shipping|delivery|配送|快递")
+        yield ChoiceStep(
+            "shipping", "utter_ask_shipping_method", choices, words=r"shipping|delivery|配送|快递", none=NO_SHIPPING
+        )
 
     def check(self, session: Session, turn: Turn) -> Terms | Refusal:
         return shipping.check_change_shipping(session, *about(turn), turn.value("shipping"))

@@ -179,8 +179,11 @@ class Choice:
 class ChoiceStep(Step):
     """One of a few things; buttons, a position, a word of it."""
 
-    def __init__(self, name: str, response: str, choices: Sequence[Choice], *, words: str = "", **facts: Any) -> None:
+    def __init__(
+        self, name: str, response: str, choices: Sequence[Choice], *, words: str = "", none: str = "", **facts: Any
+    ) -> None:
         self.name = name
+        self.none = none  # what is said when there is nothing to choose from
         self.words = words
         self.response = response
         self.choices = choices
@@ -201,6 +204,8 @@ class ChoiceStep(Step):
         return self.choices[position].value if position is not None else None
 
     def ask(self, turn: Turn) -> Answer:
+        if not self.choices and self.none:
+            raise FormEnds(Answer.response(self.none))
         buttons = [button(choice.label, "inform", choice=choice.value) for choice in self.choices]
         return Answer.response(self.response, **self.facts).buttons(*buttons)
 

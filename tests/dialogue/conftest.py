@@ -65,7 +65,9 @@ class Talk:
         )
         answer.raise_for_status()
         self.replies, self.active_loop = answer.json()["replies"], answer.json()["active_loop"]
-        return "\n".join(reply.get("text", "") for reply in self.replies)
+        said = "\n".join(reply.get("text", "") for reply in self.replies)
+        assert not re.search(r"{\w+}", said), f"a fact is missing: {said}"
+        return said
 
     @property
     def responses(self) -> list[str]:
@@ -158,7 +160,7 @@ def running_desk(dialogue_model: Path, tmp_path_factory: pytest.TempPathFactory)
         "KEFU_NLU_URL": "http://127.0.0.1:9",
         "KEFU_DEBUG": "1",
     }
-    command = (str(DIALOGUE_PYTHON), "-u", "rasa_launch.py", "run", "--model", str(dialogue_model))
+    command: tuple[str, ...] = (str(DIALOGUE_PYTHON), "-u", "rasa_launch.py", "run", "--model", str(dialogue_model))
     command += (
         "--endpoints",
         "endpoints.yml",

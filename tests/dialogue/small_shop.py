@@ -37,7 +37,7 @@ PRODUCTS = (
     ("tent", "Nordlys tent", "极光帐篷", "tents", {"waterproof": True, "weight_g": 2400, "persons": 2}),
     ("stove", "Ember stove", "余烬炉", "cooking", {"weight_g": 90}),
 )
-VARIANTS = (
+VARIANTS: tuple[tuple[str, str, dict[str, str], int, int], ...] = (
     ("jacket-m-red", "jacket", {"size": "M", "color": "red"}, 12900, 4),
     ("jacket-l-red", "jacket", {"size": "L", "color": "red"}, 12900, 3),
     ("jacket-l-blue", "jacket", {"size": "L", "color": "blue"}, 13900, 2),

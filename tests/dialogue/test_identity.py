@@ -21,7 +21,8 @@ def test_every_private_skill_asks_an_unknown_visitor_for_the_address_on_file(des
     talk = desk.talk()
     said = talk("it is about K-100001, I am Anna Berg's sister", intent, order_number="K-100001")
     assert said.startswith("To keep your orders safe")
-    assert "K-100001" not in said and talk.cards == []
+    assert "K-100001" not in said
+    assert talk.cards == []
     assert talk.order("K-100001").status == "pending"
 
 
@@ -60,7 +61,8 @@ def test_a_wrong_code_counts_and_too_many_end_with_a_person(desk: Desk) -> None:
     for _ in range(3):
         talk(wrong, "inform")
     assert "too many wrong codes" in talk(wrong, "inform")
-    assert talk.handoff is not None and talk.active_loop is None
+    assert talk.handoff is not None
+    assert talk.active_loop is None
     assert "Here are your" not in talk("my orders", "order_history")
 
 
