@@ -2,7 +2,7 @@
 
 python -m nlu_models.train intent     BERT and its ensemble -> <home>/models/intent
 python -m nlu_models.train reply      GPT-2: intents and replies -> <home>/models/reply
-python -m nlu_models.train rollback intent|reply     the previous model goes live again
+python -m nlu_models.train rollback KIND    the previous model of a kind goes live again
 """
 
 import argparse
@@ -67,7 +67,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--lora", type=int, default=0, metavar="RANK", help="adapters of this rank only"
     )
     back = verbs.add_parser("rollback", help="put the previous model in place again")
-    back.add_argument("kind", choices=["intent", "reply"])
+    back.add_argument("kind", choices=["intent", "reply", "index", "recommendation", "risk"])
     return parser.parse_args(argv)
 
 
