@@ -1,7 +1,7 @@
 """Answering a question about one product from that product's attributes and description, and from nothing else.
 
-An attribute is found by the words people use for it; values are stated in the customer's language. What the product's own
-data does not say gets no answer.
+An attribute is found by the words people use for it; values are stated in the customer's language. What the product's
+own data does not say gets no answer.
 """
 
 import re
@@ -36,7 +36,8 @@ KINDS: Mapping[str, Kind] = {
     "r_value": Kind("R-value", "R 值", "", r"r-?value|r值"),
     "fill": Kind("fill", "填充物", "", r"\bfill|filling|down or|synthetic|feather|填充|羽绒还是|里面是"),
     "material": Kind(
-        "material", "材质", "", r"material|made (?:of|from)|fabric|leather|cotton|wool|wood\b|材质|材料|面料|什么做|皮的|棉的|实木",
+        "material", "材质", "", r"material|made (?:of|from)|fabric|leather|cotton|wool|wood\b|"
+        r"材质|材料|面料|什么做|皮的|棉的|实木",
     ),
     "capacity_l": Kind("capacity", "容量", "l", r"capacity|how (?:big|much fits)|lit(?:re|er)|volume|容量|多少升|几升"),
     "capacity_ml": Kind("capacity", "容量", "ml", r"capacity|how (?:big|much fits)|\bml\b|volume|容量|毫升"),
@@ -56,13 +57,13 @@ KINDS: Mapping[str, Kind] = {
     "depth_cm": Kind("depth", "深", "cm", r"depth|deep|dimension|measurements|how big|多深|深度|尺寸|多大"),
     "length_cm": Kind("length", "长", "cm", r"length|\blong\b|dimension|measurements|how big|多长|长度|尺寸|多大"),
     "power_w": Kind("power", "功率", "W", r"power\b|watt|功率|瓦"),
-    "persons": Kind("persons", "适用人数", "", r"(?:how many|number of) (?:people|persons)|\bpeople|persons?\b|几个?人|多少人|人数"),
+    "persons": Kind("persons", "适用人数", "", r"how many (?:people|persons)|\bpeople|persons?\b|几个?人|多少人|人数"),
     "season": Kind("season", "季节", "", r"season|winter|summer|季节|冬天|夏天|几季"),
     "fit": Kind("fit", "版型", "", r"\bfit\b|fits|narrow|true to size|run (?:small|large|big)|版型|偏大|偏小|修身"),
     "washable_c": Kind("washable at", "可水洗", "°C", r"wash|clean|洗"),
     "vegan": Kind("vegan", "不含动物成分", "", r"vegan|animal|素食|动物"),
     "assembly_required": Kind("assembly required", "需要组装", "", r"assembl|put together|build|组装|安装"),
-    "assembly_minutes": Kind("assembly time", "组装时间", "min", r"how long .*assembl|assembly time|组装.*多久|多久.*装"),
+    "assembly_minutes": Kind("assembly time", "组装时间", "min", r"how long .*assembl|assembly time|组装.*多久"),
     "returnable": Kind("returnable", "可退货", "", r"return|send (?:it )?back|退"),
     "ankle": Kind("ankle", "鞋帮", "", r"ankle|鞋帮|脚踝"),
     "gas_thread": Kind("gas thread", "气罐接口", "", r"thread|cartridge|canister|接口|气罐"),
@@ -75,10 +76,6 @@ KINDS: Mapping[str, Kind] = {
     "sun_hours": Kind("sun", "日照", "h", r"\bsun\b|shade|日照|阳光"),
     "grind": Kind("grind", "研磨", "", r"grind|研磨"),
 }  # fmt: skip
-YES_NO = re.compile(
-    r"^(?:is|are|does|do|can|could|will|has|have|it's)\b|\b(?:is it|does it|can it|can i|is this|are they|are these)\b|吗|是不是|"
-    r"能不能|可不可以|有没有|会不会"
-)
 
 
 @dataclass(frozen=True)
@@ -93,12 +90,11 @@ class ProductFact:
 def product_fact(product: Product, question: str, language: str) -> ProductFact | None:
     """The answer in `language`, or None when neither attributes nor description speak of what is asked."""
     said = normalise(question)
-    found = (
+    return (
         _from_options(product, said, language)
         or _from_attributes(product, said, language)
         or _from_description(product, said, language)
     )
-    return found
 
 
 def statement(key: str, value: Any, language: str) -> str:

@@ -1,8 +1,8 @@
 """Build the search index of the shop: `python -m retrieval.build`.
 
 Reads products and help documents from the database, encodes them, builds the dense and the BM25 side, measures what
-unrelated texts look like to this encoder, calibrates the threshold, and saves it all as one artifact. Skipped when nothing
-it is made from changed.
+unrelated texts look like to this encoder, calibrates the threshold, and saves it all as one artifact. Skipped when
+nothing it is made from changed.
 """
 
 import argparse

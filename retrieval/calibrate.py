@@ -1,7 +1,7 @@
 """Fit the hybrid's weights to an encoder and a shop, without anybody's labels.
 
-The scale of cosines is measured on pairs that have nothing to do with each other; the threshold is set so that questions
-whose own passage was taken out of the index are nearly never answered.
+The scale of cosines is measured on pairs that have nothing to do with each other; the threshold is set so that
+questions whose own passage was taken out of the index are nearly never answered.
 """
 
 from collections.abc import Sequence

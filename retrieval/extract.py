@@ -1,4 +1,4 @@
-"""The sentence of a passage that answers: nearest to the question in meaning and in words, with its neighbour if short."""
+"""The sentence of a passage that answers: nearest to the question in meaning and words, with its neighbour if short."""
 
 import threading
 from collections import OrderedDict
@@ -49,7 +49,7 @@ class Extractor:
         far_enough = (near[best] - weights.floor) / weights.spread
         return parts[best] if shared and far_enough > 2.5 else None
 
-    def _scores(self, parts: list[str], question: str, row: Rows) -> np.ndarray:  # type: ignore[type-arg]
+    def _scores(self, parts: list[str], question: str, row: Rows) -> np.ndarray:
         asked = set(tokens(question))
         shared = np.array([len(asked & set(tokens(part))) / max(1, len(asked)) for part in parts])
         return self._sentence_rows(parts) @ row + SHARED_WORDS * shared
@@ -63,4 +63,5 @@ class Extractor:
             self._rows.update(fresh)
             while len(self._rows) > KEPT_ROWS:
                 self._rows.popitem(last=False)
-        return np.stack([known.get(part, fresh.get(part)) for part in parts])
+        rows = {**known, **fresh}
+        return np.stack([rows[part] for part in parts])

@@ -48,7 +48,8 @@ ABOUT = [
 PLAIN_PRICE = re.compile(rf"(?:[€$£¥￥]\s*{NUMBER}|{NUMBER}\s*(?:€|\$|£|¥|euros?\b|eur\b|元|块|欧元?))")
 
 IN_STOCK = re.compile(
-    r"\b(?:(?:is|are|that(?:'s| is| are)|only)?\s*in stock|available(?: now)?|ready to ship)\b|现货|有货(?:的|吗)?|有库存"
+    r"\b(?:(?:is|are|that(?:'s| is| are)|only)?\s*in stock|available(?: now)?|ready to ship)\b|"
+    r"现货|有货(?:的|吗)?|有库存"
 )
 CHEAPER = re.compile(
     r"\b(?:anything |something |any |a bit |a little )?(?:cheaper|less expensive|more affordable|lower[- ]priced?)"
@@ -58,14 +59,15 @@ DEARER = re.compile(
     r"\b(?:more expensive|pricier|higher[- ](?:end|priced?)|better quality|premium)(?: ones?| options?)?\b|"
     r"(?:更|再)?(?:贵|高端|高档)(?:一?点|些|一些|的)+|更好的"
 )
-MORE = re.compile(r"^\W*(?:(?:show|give)(?: me)? )?(?:some )?(?:more|others?|other ones)(?: (?:results|options|please))?\W*$|"
+MORE = re.compile(r"^\W*(?:(?:show|give)(?: me)? )?(?:some )?(?:more|others?|other ones)"
+                  r"(?: (?:results|options|please))?\W*$|"
                   r"^(?:还有(?:别的|其他的?|吗|没有)*|更多|换一批|再来(?:一些|几个)|其他的?)\W*$")  # fmt: skip
 NO_LIMIT = re.compile(
     r"\b(?:any price|price does(?:n't| not) matter|no budget|regardless of price)\b|价格(?:不限|无所谓)|不限价"
 )
 FOLLOW_UP = re.compile(
-    r"^\W*(?:and|or|but|also|what about|how about|do you have (?:it|them|that|this|one)|in|only|just|with|without|那|那么|"
-    r"有没有|要|换成|换|还是|如果)?"
+    r"^\W*(?:and|or|but|also|what about|how about|do you have (?:it|them|that|this|one)|in|only|just|with|without|"
+    r"那|那么|有没有|要|换成|换|还是|如果)?"
     r"(?:\s*(?:and|or|but|the|same|it|them|that|this|those|these|ones?|in|for|a|an|do|you|have|is|are|there|any|only|"
     r"just|please|color|colour|size|made|by|from|of|show|me|i|want|prefer|need|的|呢|吗|吧|有|要|我|颜色|尺码|大小|号|码|款|"
     r"款式|牌子|品牌|一?样|同款|只|看|给))*\W*$"
@@ -76,9 +78,9 @@ ANY_OF = {
     "brand": re.compile(r"\b(?:any|all|other) brands?\b|品牌不限|其他牌子"),
 }
 FILLER = re.compile(
-    r"\b(?:i(?:'m| am)? (?:looking|searching) for|i (?:want|need|would like)|looking for|search(?:ing)? for|show me|find me|"
-    r"do you (?:have|sell)|have you got|can you (?:show|find)(?: me)?|please|hi|hello|any(?:thing)?|some(?:thing)?|"
-    r"for less|price[ds]?|cost(?:s|ing)?|colou?r(?:ed)?|size[ds]?)\b|"
+    r"\b(?:i(?:'m| am)? (?:looking|searching) for|i (?:want|need|would like)|looking for|search(?:ing)? for|"
+    r"show me|find me|do you (?:have|sell)|have you got|can you (?:show|find)(?: me)?|please|hi|hello|"
+    r"any(?:thing)?|some(?:thing)?|for less|price[ds]?|cost(?:s|ing)?|colou?r(?:ed)?|size[ds]?)\b|"
     r"请问|你们|你好|有没有|我想要?(?:买|找)?|我要(?:买|找)?|帮我(?:找|看)?(?:一下)?|找(?:一下)?|想买|推荐|看看|价格|颜色|尺码|的话|吗|呢|吧"
 )
 
@@ -170,15 +172,16 @@ def wants_more(text: str) -> bool:
 
 
 def _follow(previous: Filters, new: Filters, said: str) -> Filters:
-    merged = previous
+    values: dict[str, Any] = {}
     for name in ("category", "brand", "color", "size", "price_min_minor", "price_max_minor"):
         if (value := getattr(new, name)) is not None:
-            merged = replace(merged, **{name: value})
+            values[name] = value
     for name, pattern in ANY_OF.items():
         if pattern.search(said):
-            merged = replace(merged, **{name: None})
+            values[name] = None
     if NO_LIMIT.search(said):
-        merged = replace(merged, price_min_minor=None, price_max_minor=None)
+        values["price_min_minor"] = values["price_max_minor"] = None
+    merged = replace(previous, **values)
     prices = sorted(previous.shown_prices_minor)
     if CHEAPER.search(said) and prices and new.price_max_minor is None:
         merged = replace(merged, price_max_minor=prices[0] - 1, price_min_minor=None)
@@ -214,8 +217,8 @@ def _prices(said: str) -> tuple[int | None, int | None, str]:
     for pattern in BETWEEN:
         # "2 to 4 people" and "10-12" without any sign of money are not prices
         if (match := pattern.search(said)) and (re.search(r"between|from|[€$£¥￥元块欧]|eur|usd", match.group())):
-            low, high = sorted(_minor(group) for group in match.groups()[:2])
-            return low, high, _cut(said, match)
+            cheap, dear = sorted(_minor(group) for group in match.groups()[:2])
+            return cheap, dear, _cut(said, match)
     for patterns, kind in ((AT_MOST, "max"), (AT_LEAST, "min"), (ABOUT, "about")):
         for pattern in patterns:
             if match := pattern.search(said):

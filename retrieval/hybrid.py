@@ -1,7 +1,7 @@
 """Dense and BM25 together: candidates of both, fused by rank and by fitted weights into one probability.
 
-Cosines mean different things in different encoders (E5's live between 0.75 and 1), so they are first put on the scale of
-what unrelated texts have: `Weights.floor` and `Weights.spread` are measured when the index is built.
+Cosines mean different things in different encoders (E5's live between 0.75 and 1), so they are first put on the scale
+of what unrelated texts have: `Weights.floor` and `Weights.spread` are measured when the index is built.
 """
 
 from collections.abc import Callable, Mapping, Sequence

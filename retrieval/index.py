@@ -1,9 +1,10 @@
 """Nearest rows by cosine, with our own ids: the only file that imports faiss.
 
-An index is a large part that never changes (Flat, HNSW or IVF by size; memory-mapped when it was loaded from disk; on the
-GPU when faiss sees one) and a small exact part for what came since, plus the ids that were removed. A change replaces the
-small part by a new one, so a search under way keeps the state it started with and never waits; `rebuilt` makes a new large
-part while the old one serves. A wrong shape is a ValueError, a damaged folder an `ensemble.artifact.ArtifactError`.
+An index is a large part that never changes (Flat, HNSW or IVF by size; memory-mapped when it was loaded from disk; on
+the GPU when faiss sees one) and a small exact part for what came since, plus the ids that were removed. A change
+replaces the small part by a new one, so a search under way keeps the state it started with and never waits; `rebuilt`
+makes a new large part while the old one serves. A wrong shape is a ValueError, a damaged folder an
+`ensemble.artifact.ArtifactError`.
 """
 
 import threading
@@ -254,7 +255,7 @@ def _with(state: _State, ids: tuple[str, ...], rows: Rows) -> _State:
 
 
 def kind_for(count: int) -> str:
-    """Flat while exact is fast, HNSW while it builds in seconds, IVF above, with 8-bit rows when they would fill memory."""
+    """Flat while exact is fast, HNSW while it builds in seconds, IVF above, then IVF with 8-bit rows to save memory."""
     if count <= FLAT_UP_TO:
         return "flat"
     if count <= HNSW_UP_TO:
@@ -283,13 +284,13 @@ def _trained(kind: str, dimension: int, count: int, batches: Callable[[], Iterab
     if kind == "flat":
         return faiss.IndexFlatIP(dimension)
     if kind == "hnsw":
-        index = faiss.IndexHNSWFlat(dimension, 32, faiss.METRIC_INNER_PRODUCT)
-        index.hnsw.efConstruction = 80
-        index.hnsw.efSearch = 64
-        return index
+        graph = faiss.IndexHNSWFlat(dimension, 32, faiss.METRIC_INNER_PRODUCT)
+        graph.hnsw.efConstruction = 80
+        graph.hnsw.efSearch = 64
+        return graph
     cells = _cells(count)
     storage = "Flat" if kind == "ivf" else "SQ8"
-    index = faiss.index_factory(dimension, f"IVF{cells},{storage}", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(dimension, f"IVF{cells},{storage}", faiss.METRIC_INNER_PRODUCT)
     index.cp.min_points_per_centroid = 1
     index.cp.niter = 10
     index.cp.spherical = True  # unit rows: centroids on the sphere

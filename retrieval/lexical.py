@@ -1,7 +1,8 @@
 """The word side of the hybrid: BM25 (Robertson and Zaragoza 2009) over English words and Chinese character pairs.
 
-Like `retrieval.index`, a large part that never changes plus a small one for what came since; a change replaces the small
-part, so searches never wait. A query word that no text holds is read as the nearest word that one does ("sleping bag").
+Like `retrieval.index`, a large part that never changes plus a small one for what came since; a change replaces the
+small part, so searches never wait. A query word that no text holds is read as the nearest one that some text does
+("sleping bag").
 """
 
 import re
@@ -20,10 +21,15 @@ from ensemble.artifact import Artifact, Content
 K1, B = 1.2, 0.75
 WORD = re.compile(r"[a-z0-9]+(?:[.'][a-z0-9]+)*|[\u3400-\u9fff]+")
 CJK = re.compile(r"[\u3400-\u9fff]")
-STOPWORDS = frozenset(
-    ["a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "could", "d", "do", "does", "for", "from", "has", "have", "how", "i", "if", "in", "is", "it", "its", "me", "my", "of", "on", "or", "our", "s", "so", "t", "that", "the", "their", "them", "there", "they", "this", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "will", "with", "would", "you", "your"]
-)
-ZH_STOP = frozenset(["的", "了", "吗", "呢", "吧", "啊", "我", "你", "您", "们", "是", "有", "在", "和", "就", "都", "也", "要", "请", "把", "被", "么", "什", "怎"])
+# fmt: off
+STOPWORDS = frozenset({
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "could", "d", "do", "does", "for", "from", "has",
+    "have", "how", "i", "if", "in", "is", "it", "its", "me", "my", "of", "on", "or", "our", "s", "so", "t", "that", "the",
+    "their", "them", "there", "they", "this", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "will",
+    "with", "would", "you", "your",
+})
+# fmt: on
+ZH_STOP = frozenset("的了吗呢吧啊我你您们是有在和就都也要请把被么什怎")
 SPELLING_FROM = 4  # shorter words have too many neighbours to guess among
 SPELLING_WEIGHT = 0.7  # a guessed word counts less than one that was written
 
@@ -78,7 +84,7 @@ def _pairs(run: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Part:
-    """Postings of one set of texts: of term number t, `rows[starts[t]:starts[t + 1]]` hold it, with `weights` beside."""
+    """Postings of one set of texts: term t is in the texts `rows[starts[t]:starts[t + 1]]`, `counts` beside."""
 
     ids: np.ndarray[Any, np.dtype[Any]]
     terms: Mapping[str, int]

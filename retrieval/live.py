@@ -20,7 +20,7 @@ class Source(Protocol):
 
 
 class Follower:
-    """Runs until `stop`. A source that fails (database away) is asked again later; searches go on with what they have."""
+    """Runs until `stop`. A source that fails (database away) is asked again later; searches go on meanwhile."""
 
     def __init__(self, search: Search, source: Source, *, look_seconds: float = LOOK_SECONDS) -> None:
         self._search = search

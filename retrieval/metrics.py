@@ -1,7 +1,7 @@
 """Measures of rankings and of recommendation lists: plain functions over ids, relevance by id.
 
-Accuracy: `ndcg`, `reciprocal_rank`, `recall`, `precision`, `hit`, `average_precision`. Beside it: `coverage`, `intra_list_diversity`,
-`novelty`, `gini`. A mean over queries comes with a bootstrap interval from `interval`.
+Accuracy: `ndcg`, `reciprocal_rank`, `recall`, `precision`, `hit`, `average_precision`. Beside it: `coverage`,
+`intra_list_diversity`, `novelty`, `gini`. A mean over queries comes with a bootstrap interval from `interval`.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Search as the house asks for it: products for a wish, passages for a question, one product's facts for a question on it.
+"""Search as the house asks for it: products for a wish, passages for a question, a product's facts for one on it.
 
     search = Search.open(models / "index", open_encoder(models / "encoder"))
     search.products("red running shoes under 80", language="en").hits
@@ -101,6 +101,7 @@ class Change:
     products_gone: tuple[str, ...] = ()
     documents: tuple[Document, ...] = ()
     documents_gone: tuple[str, ...] = ()
+    complete: bool = False  # everything there is: what is not in it is gone
 
     def __bool__(self) -> bool:
         return any((self.products, self.products_gone, self.documents, self.documents_gone))
@@ -248,7 +249,9 @@ class Search:
         return best[0] if len(best) == 1 else None
 
     def apply(self, change: Change) -> None:
-        """Take a change in; the next search sees it. Only what is new in words is embedded (stock and price are not)."""
+        """Take a change in; the next search sees it. Only new words are embedded (stock and price are not)."""
+        if change.complete:
+            change = self._with_gone(change)
         self._apply_products(change)
         self._apply_documents(change)
 
@@ -360,6 +363,19 @@ class Search:
             topic=passage.topic,
             kind=passage.kind,
             url=passage.url,
+        )
+
+    def _with_gone(self, change: Change) -> Change:
+        """A complete change with what it no longer holds named, and without documents that are here as they are."""
+        there = {product.id for product in change.products}
+        products_gone = tuple(item.id for item in self.product_store.items() if item.id not in there)
+        documents_there = {document.id for document in change.documents}
+        held = {item.document_id for item in self.passage_store.items()}
+        return replace(
+            change,
+            products_gone=(*change.products_gone, *products_gone),
+            documents=tuple(d for d in change.documents if any(self.passage_store.get(p.id) != p for p in cut(d))),
+            documents_gone=(*change.documents_gone, *sorted(held - documents_there)),
         )
 
     def _apply_products(self, change: Change) -> None:

@@ -63,28 +63,26 @@ def document_of(row: shop.HelpDocument) -> Document:
 
 
 class ShopChanges:
-    """Asks the database what changed; `look` returns it once.
+    """Asks the database what changed; `look` returns it once, and everything the first time (`Change.complete`).
 
-    A row counts as changed when its `updated_at` is one not seen before. Rows deleted outright are noticed by their number.
+    A row counts as changed when its `updated_at` is one not seen before. Rows deleted outright are noticed by number.
     """
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._stamps: dict[str, dict[str, datetime]] = {}  # kind -> id -> latest stamp seen
-        self._newest: dict[str, datetime | None] = {}
+        self._stamps: dict[str, dict[str, datetime]] = {
+            kind: {} for kind in _COLUMNS
+        }  # kind -> id -> latest stamp seen
+        self._newest: dict[str, datetime | None] = dict.fromkeys(_COLUMNS)
         self._owners: dict[str, str] = {}  # variant -> product, to know whose variant was deleted
 
     def start(self) -> None:
-        """Take the state of now as known."""
+        """Raise now, not in the background, when the database cannot be read."""
         with self._sessions() as session:
-            for kind, columns in _COLUMNS.items():
-                rows = session.execute(select(*columns)).all()
-                self._stamps[kind] = {id: stamp for id, stamp in rows}
-                self._newest[kind] = max((stamp for _, stamp in rows), default=None)
-            for sku, product_id in session.execute(select(shop.Variant.sku, shop.Variant.product_id)):
-                self._owners[sku] = product_id
+            session.scalar(select(func.count()).select_from(shop.Product))
 
     def look(self) -> Change:
+        first = not self._stamps["product"] and not self._stamps["document"]
         with self._sessions() as session:
             changed = {kind: self._changed(session, kind) for kind in _COLUMNS}
             gone = {kind: self._gone(session, kind) for kind in _COLUMNS}
@@ -96,6 +94,7 @@ class ShopChanges:
                 products_gone=(*inactive, *gone["product"]),
                 documents=tuple(documents),
                 documents_gone=(*hidden, *gone["document"]),
+                complete=first,
             )
 
     def _changed(self, session: Session, kind: str) -> set[str]:

@@ -23,7 +23,7 @@ class Store(Generic[Item]):
     """id -> item. Readers never wait; a change replaces the overlay."""
 
     def __init__(self, read: Callable[[Mapping[str, Any]], Item]) -> None:
-        self._read = read
+        self._read: Callable[[Mapping[str, Any]], Item] = read
         self._lines: mmap.mmap | bytes = b""
         self._starts = np.zeros(1, dtype=np.int64)
         self._where: dict[str, int] = {}
@@ -79,7 +79,9 @@ class Store(Generic[Item]):
         return store
 
     def _at(self, row: int) -> Item:
-        return self._read(json.loads(self._lines[int(self._starts[row]) : int(self._starts[row + 1])]))
+        line: Mapping[str, Any] = json.loads(self._lines[int(self._starts[row]) : int(self._starts[row + 1])])
+        item: Item = self._read(line)
+        return item
 
 
 def line_of(item: Product | Passage) -> bytes:

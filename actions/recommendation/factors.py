@@ -1,4 +1,4 @@
-"""Members that learn a linear model of the whole matrix: EASE and alternating least squares, both folding in new askers."""
+"""Members that learn a linear model of the whole matrix: EASE and alternating least squares; both fold in askers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self

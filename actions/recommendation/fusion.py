@@ -1,7 +1,7 @@
 """Members' scores into one ranking: average, weighted, rank fusion, vote; weights by who asks and where.
 
-Members score on their own scales (log counts, cosines, logits), so each row is first brought to zero mean and unit spread
-over the products the member has an opinion on.
+Members score on their own scales (log counts, cosines, logits), so each row is first brought to zero mean and unit
+spread over the products the member has an opinion on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +84,7 @@ def fuse(kind: str, scores: Array, weights: Array | None = None) -> Array:
     """
     if kind not in FUSIONS:
         raise ValueError(f"fusion {kind!r} is none of {', '.join(FUSIONS)}")
-    silent: Array = np.isnan(scores).all(axis=0)
+    silent: Any = np.isnan(scores).all(axis=0)
     given = np.where(silent[None], 0.0, scores)
     fused = _FUSE[kind](given, np.ones(len(scores)) if weights is None else weights)
     return np.where(silent, -np.inf, fused)
@@ -92,7 +92,7 @@ def fuse(kind: str, scores: Array, weights: Array | None = None) -> Array:
 
 def _weighted(scores: Array, weights: Array) -> Array:
     """As `combine.weighted`; a product that only members without weight speak of gets the lowest score of its row."""
-    counts: Array = (~np.isnan(scores) * (weights > 0)[:, None, None]).any(axis=0)
+    counts: Any = (~np.isnan(scores) * (weights > 0)[:, None, None]).any(axis=0)
     safe = np.where(counts[None], scores, -4.0)
     return np.asarray(combine.weighted(safe, np.maximum(weights, 1e-12)))
 

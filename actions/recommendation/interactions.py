@@ -6,6 +6,7 @@ click is a second old, are served by the same call as one of the training data.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class Interactions:
         """One asker a customer, in the order of `customers`."""
         ends = np.searchsorted(self.customer, np.arange(len(self.customers) + 1))
         made = []
-        for start, end in zip(ends[:-1], ends[1:], strict=True):
+        for start, end in pairwise(ends):
             when = now if now is not None else (float(self.at[end - 1]) if end > start else 0.0)
             made.append(
                 Asker(self.item[start:end], self.weight[start:end], self.at[start:end], when, self.bought[start:end])

@@ -1,7 +1,7 @@
 """The contract every recommender member keeps, and the light members.
 
-A member is fitted on `Interactions` and asked with `Asker`s; it answers (askers, items), higher is better, NaN where it has
-no opinion (a whole row for an asker it knows nothing of). It saves itself as arrays and comes back equal.
+A member is fitted on `Interactions` and asked with `Asker`s; it answers (askers, items), higher is better, NaN where it
+has no opinion (a whole row for an asker it knows nothing of). It saves itself as arrays and comes back equal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -272,7 +272,7 @@ class Together:
 
 
 def similar_items(seen: sparse.csr_matrix, *, keep: int, shrink: float, alpha: float = 0.5) -> sparse.csr_matrix:
-    """(items, items) shrunk asymmetric cosine of the columns, the `keep` largest of each row, no item its own neighbour."""
+    """(items, items) shrunk asymmetric cosine of the columns, the `keep` largest of each row, the diagonal empty."""
     columns = seen.tocsc()
     norms = np.asarray(columns.multiply(columns).sum(axis=0)).ravel()
     blocks = []

@@ -1,4 +1,4 @@
-"""The shop as the recommender sees it: behaviour, pasts and products from the database; `LiveShop` keeps products fresh."""
+"""The shop as the recommender sees it: behaviour, pasts and products from the database; `LiveShop` keeps them fresh."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ IN_RETURN = ("requested", "in_review", "label_sent", "received", "refunded")
 
 
 def read_events(session: Session) -> Iterator[Event]:
-    """Everything the members learn from, oldest first: behaviour, and purchases from orders nobody recorded as behaviour."""
+    """Everything the members learn from: behaviour by time, then purchases from orders nobody recorded as behaviour."""
     seen: set[tuple[str, str, int]] = set()
     query = select(
         shop.Interaction.customer_id,

@@ -1,7 +1,7 @@
 """Train the recommender of the shop: `python -m actions.recommendation.train`.
 
-Members are fitted on the past, the fusion's weights on what customers did after it; then everything is fitted again on all
-of it. The new model goes live only if it is no worse than the one in place on purchases neither has seen.
+Members are fitted on the past, the fusion's weights on what customers did after it; then everything is fitted again on
+all of it. The new model goes live only if it is no worse than the one in place on purchases neither has seen.
 """
 
 import argparse
