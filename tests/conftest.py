@@ -83,3 +83,12 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def sessions(engine: Engine) -> Sessions:
     return open_sessions(engine)
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
+    """For what only SQLite does: an engine on a file that has all tables and no row."""
+    made = open_engine(f"sqlite:///{tmp_path / 'only.db'}")
+    Base.metadata.create_all(made)
+    yield made
+    made.dispose()
