@@ -45,7 +45,7 @@ def parse(text: str) -> dict[str, str]:
             parts["city"] = pieces[-1]
         return parts
     last = found[-1]
-    before = text[: last.start()].strip(" ,")
+    before = re.sub(r"\s+(in|at)$", "", text[: last.start()].strip(" ,"), flags=re.I)
     after = text[last.end() :].strip(" ,")
     pieces = [piece.strip() for piece in before.split(",") if piece.strip()]
     if not after and len(pieces) > 1:  # "12 High Street, Leeds, LS1 4AB"

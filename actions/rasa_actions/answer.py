@@ -19,7 +19,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Answer:
-    """Built from the left: `Answer.response("utter_x", ...).cards(...).slots(wish=None)`."""
+    """Built from the left: `Answer.response("utter_products").cards(...).slots(wish=None)`."""
 
     replies: tuple[Reply, ...] = ()
     slot_values: Mapping[str, Any] = field(default_factory=dict)

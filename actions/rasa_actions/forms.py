@@ -200,7 +200,7 @@ class WishForm(ShopAction):
                     turn.put(step.name, value)
                     heard = True
             if turn.value(step.name) is None:
-                if read and not heard and turn.asked:
+                if read and not heard and turn.asked == step.name:
                     return self._not_heard(turn, step)
                 return self._asking(turn, step)
         try:

@@ -227,9 +227,8 @@ class ChangeShipping(OrderChange):
             for each in offered
             if each["method"] != found.facts.get("before")
         ]
-        yield ChoiceStep(
-            "shipping", "utter_ask_shipping_method", choices, words=r"shipping|delivery|配送|快递", none=NO_SHIPPING
-        )
+        words, none = r"shipping|delivery|配送|快递", "utter_no_shipping_method"
+        yield ChoiceStep("shipping", "utter_ask_shipping_method", choices, words=words, none=none)
 
     def check(self, session: Session, turn: Turn) -> Terms | Refusal:
         return shipping.check_change_shipping(session, *about(turn), turn.value("shipping"))
