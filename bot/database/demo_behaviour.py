@@ -210,5 +210,10 @@ def interactions_of(visit: Visit, number: int, random: Random) -> Iterator[dict[
 
 def _interaction(customer_id: str, product_id: str, kind: str, at: datetime, context: dict[str, Any]) -> dict[str, Any]:
     return {
-        "customer_id": customer_id, "visitor_id": None, "product_id": product_id, "kind": kind, "at": at, "context": context
-    }  # fmt: skip
+        "customer_id": customer_id,
+        "visitor_id": None,
+        "product_id": product_id,
+        "kind": kind,
+        "at": at,
+        "context": context,
+    }

@@ -30,10 +30,47 @@ BRANDS = {
     ),
 }
 MODELS = (
-    "Aske", "Birk", "Cairn", "Dale", "Elva", "Fjord", "Grane", "Hald", "Inga", "Jura", "Kvist", "Lund", "Mora", "Nova",
-    "Orre", "Pilar", "Quell", "Rask", "Sola", "Tarn", "Ulve", "Vidda", "Wren", "Ymer", "Zephyr", "Alma", "Brise", "Crest",
-    "Delta", "Ember", "Flint", "Glen", "Heath", "Isle", "Juniper", "Kite", "Larch", "Moss", "North", "Otter",
-)  # fmt: skip
+    "Aske",
+    "Birk",
+    "Cairn",
+    "Dale",
+    "Elva",
+    "Fjord",
+    "Grane",
+    "Hald",
+    "Inga",
+    "Jura",
+    "Kvist",
+    "Lund",
+    "Mora",
+    "Nova",
+    "Orre",
+    "Pilar",
+    "Quell",
+    "Rask",
+    "Sola",
+    "Tarn",
+    "Ulve",
+    "Vidda",
+    "Wren",
+    "Ymer",
+    "Zephyr",
+    "Alma",
+    "Brise",
+    "Crest",
+    "Delta",
+    "Ember",
+    "Flint",
+    "Glen",
+    "Heath",
+    "Isle",
+    "Juniper",
+    "Kite",
+    "Larch",
+    "Moss",
+    "North",
+    "Otter",
+)
 PRICED_SIZES = ("furniture", "bedding", "decor", "kitchen", "cooking", "tents")  # a larger size costs more
 
 
@@ -84,14 +121,21 @@ def _item(
     variants = _variants(kind, product_id, grade, price, random, today)
     colors = sorted({row["options"]["color"] for row in variants if "color" in row["options"]})
     row = {
-        "id": product_id, "name": name, "name_zh": name_zh,
+        "id": product_id,
+        "name": name,
+        "name_zh": name_zh,
         "description": f"{kind.pitch} {_details(attributes, colors, 0)}",
         "description_zh": f"{kind.pitch_zh}{_details(attributes, colors, 1)}",
-        "category": kind.category, "brand": brand,
+        "category": kind.category,
+        "brand": brand,
         "attributes": {**attributes, "kind": kind.slug, "shape": kind.shape, "grade": grade + 1},
-        "picture": f"/pictures/{product_id}.svg", "url": f"/products/{product_id}",
-        "repeatable": kind.repeatable, "active": active, "created_at": created, "updated_at": created,
-    }  # fmt: skip
+        "picture": f"/pictures/{product_id}.svg",
+        "url": f"/products/{product_id}",
+        "repeatable": kind.repeatable,
+        "active": active,
+        "created_at": created,
+        "updated_at": created,
+    }
     item = Item(product_id, kind, grade, brand, name, tuple(variants), created, random.paretovariate(1.6), active)
     return item, row
 
@@ -124,14 +168,19 @@ def _variants(
     for number, options in enumerate(_combinations(kind.options)):
         step = _size_step(kind, options)
         minor = _rounded(price * (1 + 0.22 * step))
-        rows.append({
-            "sku": "-".join([product_id.upper(), *(_code(value) for value in options.values())]),
-            "product_id": product_id, "options": options,
-            "price_minor": _rounded(minor * 0.8 / 100) if reduced else minor,
-            "list_price_minor": minor if reduced else None,
-            "currency": "EUR", "stock": 0 if sold_out or random.random() < 0.09 else random.randint(1, 60 - 10 * grade),
-            "active": True, "updated_at": today,
-        })  # fmt: skip
+        rows.append(
+            {
+                "sku": "-".join([product_id.upper(), *(_code(value) for value in options.values())]),
+                "product_id": product_id,
+                "options": options,
+                "price_minor": _rounded(minor * 0.8 / 100) if reduced else minor,
+                "list_price_minor": minor if reduced else None,
+                "currency": "EUR",
+                "stock": 0 if sold_out or random.random() < 0.09 else random.randint(1, 60 - 10 * grade),
+                "active": True,
+                "updated_at": today,
+            }
+        )
         if number >= 39:  # nobody needs more to choose from
             break
     return rows

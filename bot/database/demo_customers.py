@@ -1,4 +1,4 @@
-"""The demo shop's customers: who they are, how they pay, and what they like (the latent tastes behaviour comes from)."""
+"""The demo shop's customers: who they are, how they pay, and what they like (tastes that behaviour comes from)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,16 @@ from bot.database.demo_people import (
 MONTHS = 18
 # What people come for: category weights; a customer is a mixture of one or two of these.
 PERSONAS: Mapping[str, Mapping[str, float]] = {
-    "trekker": {"tents": 5, "sleeping_bags": 5, "backpacks": 5, "shoes": 4, "jackets": 4, "cooking": 3, "navigation": 2, "lighting": 2},
+    "trekker": {
+        "tents": 5,
+        "sleeping_bags": 5,
+        "backpacks": 5,
+        "shoes": 4,
+        "jackets": 4,
+        "cooking": 3,
+        "navigation": 2,
+        "lighting": 2,
+    },
     "climber": {"climbing": 12, "shoes": 3, "jackets": 3, "backpacks": 2, "lighting": 1},
     "cyclist": {"cycling": 11, "backpacks": 3, "lighting": 3, "jackets": 2, "navigation": 2},
     "family": {"tents": 4, "sleeping_bags": 3, "cooking": 3, "furniture": 3, "garden": 3, "bedding": 3, "lighting": 2},
@@ -30,7 +39,7 @@ PERSONAS: Mapping[str, Mapping[str, float]] = {
     "nester": {"furniture": 4, "bedding": 5, "decor": 6, "kitchen": 3, "lighting": 2, "garden": 2},
     "gardener": {"garden": 11, "furniture": 2, "decor": 2, "kitchen": 2, "jackets": 1},
     "wanderer": {"jackets": 6, "shoes": 6, "backpacks": 4, "navigation": 2, "cooking": 1, "decor": 1},
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -74,17 +83,51 @@ def person(random: Random, number: int, today: datetime, *, created_at: datetime
     addresses = [home] + ([address(random, name, country)] if random.random() < 0.15 else [])
     customer_id = f"c{number:05d}"
     row = {
-        "id": customer_id, "name": name, "email": f"{mailbox}@{random.choice(MAIL_DOMAINS)}",
-        "phone": f"{PLACES[country][4]} {random.randint(0, 9999):04d}", "language": language, "addresses": addresses,
-        "newsletter": random.random() < 0.4, "created_at": created, "deleted_at": None,
-    }  # fmt: skip
+        "id": customer_id,
+        "name": name,
+        "email": f"{mailbox}@{random.choice(MAIL_DOMAINS)}",
+        "phone": f"{PLACES[country][4]} {random.randint(0, 9999):04d}",
+        "language": language,
+        "addresses": addresses,
+        "newsletter": random.random() < 0.4,
+        "created_at": created,
+        "deleted_at": None,
+    }
     return Person(
-        row, methods_of(random, customer_id, country, created), _tastes(random), random.triangular(0, 3, 1.2),
-        frozenset(random.sample(("Tramp & Co", "Campo", "Nordhang", "Waldpfad", "Velden", "Kestrel Ridge", "Isfjell", "Hohe Wand", "Alltag",
-                                 "Good Corner", "Lindenhof", "Marram", "Ovesen", "Tidsro", "Atelier Brandt", "Kyoto House"), 4)),
-        random.choice(sorted(COLORS)), random.paretovariate(1.9) if random.random() > 0.08 else 0.0, random.random(), country,
-        [_hex(random) for _ in range(random.choice((1, 1, 2)))], ip(random),
-    )  # fmt: skip
+        row,
+        methods_of(random, customer_id, country, created),
+        _tastes(random),
+        random.triangular(0, 3, 1.2),
+        frozenset(
+            random.sample(
+                (
+                    "Tramp & Co",
+                    "Campo",
+                    "Nordhang",
+                    "Waldpfad",
+                    "Velden",
+                    "Kestrel Ridge",
+                    "Isfjell",
+                    "Hohe Wand",
+                    "Alltag",
+                    "Good Corner",
+                    "Lindenhof",
+                    "Marram",
+                    "Ovesen",
+                    "Tidsro",
+                    "Atelier Brandt",
+                    "Kyoto House",
+                ),
+                4,
+            )
+        ),
+        random.choice(sorted(COLORS)),
+        random.paretovariate(1.9) if random.random() > 0.08 else 0.0,
+        random.random(),
+        country,
+        [_hex(random) for _ in range(random.choice((1, 1, 2)))],
+        ip(random),
+    )
 
 
 PLAIN_LETTERS: dict[str, str | int | None] = {"ü": "ue", "ä": "ae", "ö": "oe", "ß": "ss", "é": "e"}
@@ -112,8 +155,14 @@ def address(random: Random, name: str, country: str) -> dict[str, Any]:
     if country in ("GB", "IE", "US", "SG"):
         line1 = f"{house} {street}"
     return {
-        "name": name, "line1": line1, "line2": "", "city": city, "region": region, "postcode": postcode, "country": country
-    }  # fmt: skip
+        "name": name,
+        "line1": line1,
+        "line2": "",
+        "city": city,
+        "region": region,
+        "postcode": postcode,
+        "country": country,
+    }
 
 
 def methods_of(random: Random, customer_id: str, country: str, added_at: datetime) -> list[dict[str, Any]]:
@@ -131,12 +180,15 @@ def methods_of(random: Random, customer_id: str, country: str, added_at: datetim
 def method(random: Random, id: str, customer_id: str, kind: str, added_at: datetime) -> dict[str, Any]:
     card = kind == "card"
     return {
-        "id": id, "customer_id": customer_id, "kind": kind,
+        "id": id,
+        "customer_id": customer_id,
+        "kind": kind,
         "brand": random.choice(CARD_BRANDS) if card else None,
         "last_four": f"{random.randint(0, 9999):04d}" if kind in ("card", "gift_card") else None,
         "balance_minor": random.choice((1500, 2500, 5000, 7500, 10000, 20000)) if kind == "gift_card" else None,
-        "fingerprint": None if kind == "gift_card" else _hex(random), "added_at": added_at,
-    }  # fmt: skip
+        "fingerprint": None if kind == "gift_card" else _hex(random),
+        "added_at": added_at,
+    }
 
 
 def _tastes(random: Random) -> dict[str, float]:

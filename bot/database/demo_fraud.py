@@ -1,5 +1,5 @@
 """Planted order fraud of six kinds. Each leaves its signals where a risk model may look at the moment of the order:
-devices, addresses, payment fingerprints, failed payments, account events, past refunds. The label is `Order.fraud_kind`.
+devices, addresses, payment fingerprints, failed payments, account events, past refunds. The label: `Order.fraud_kind`.
 
 Some honest customers look alike (presents, new devices, dear first orders: demo_orders, demo_customers), so that
 no single rule separates the kinds.
@@ -84,8 +84,15 @@ class Planter:
             card = self._card(random, account, at - timedelta(minutes=1))
             context = placed_with(random, account, device=account.devices[0], address=account.ip)
             context["session_seconds"] = random.randint(20, 120)
-            plan = Plan(method=card, context=context, failed_payments=failed, fraud_kind="card_testing", returns="none", shipping="standard",
-                        fate=random.choice(("deliver", "cancel")))  # fmt: skip
+            plan = Plan(
+                method=card,
+                context=context,
+                failed_payments=failed,
+                fraud_kind="card_testing",
+                returns="none",
+                shipping="standard",
+                fate=random.choice(("deliver", "cancel")),
+            )
             self.book.place(random, account, at, self._basket(random, CHEAP_KINDS, 1, dear=False), plan)
             at += timedelta(minutes=random.uniform(2, 14))
         return count
@@ -130,8 +137,15 @@ class Planter:
         )
         card = self._card(random, account, at - timedelta(minutes=random.randint(2, 30)))
         failed = [self._card(random, account, at - timedelta(minutes=40))] if random.random() < 0.4 else []
-        plan = Plan(bill_to=bill_to, method=card, shipping=random.choice(("express", "express", "express", "standard")), fate="deliver",
-                    failed_payments=failed, fraud_kind="stolen_card", returns="none")  # fmt: skip
+        plan = Plan(
+            bill_to=bill_to,
+            method=card,
+            shipping=random.choice(("express", "express", "express", "standard")),
+            fate="deliver",
+            failed_payments=failed,
+            fraud_kind="stolen_card",
+            returns="none",
+        )
         self.book.place(
             random, account, at, self._basket(random, DEAR_KINDS, random.choice((1, 2, 3)), dear=True), plan
         )
@@ -167,8 +181,14 @@ class Planter:
             account = self._account(random, then - timedelta(days=random.uniform(0.1, 9)))
             context = placed_with(random, account, device=random.choice(devices), address=place)
             ship_to = {**drop, "name": account.row["name"]}
-            plan = Plan(ship_to=ship_to, context=context, fate="deliver", fraud_kind="reshipper_ring", returns="none",
-                        shipping=random.choice(("standard", "express")))  # fmt: skip
+            plan = Plan(
+                ship_to=ship_to,
+                context=context,
+                fate="deliver",
+                fraud_kind="reshipper_ring",
+                returns="none",
+                shipping=random.choice(("standard", "express")),
+            )
             self.book.place(
                 random, account, then, self._basket(random, DEAR_KINDS, random.choice((1, 2)), dear=True), plan
             )

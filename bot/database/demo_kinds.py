@@ -1,4 +1,5 @@
 """How a kind of product of the demo shop is described; the kinds themselves are in demo_kinds_outdoor and _home."""
+# ruff: noqa: E501  (a row of data reads better in one line)
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,5 @@
 """The demo shop's kinds for house and garden: furniture to garden, and what camp and house share."""
+# ruff: noqa: E501  (a row of data reads better in one line)
 
 from bot.database.demo_kinds import Kind
 

@@ -1,4 +1,5 @@
 """The demo shop's outdoor kinds: tents to cycling."""
+# ruff: noqa: E501  (a row of data reads better in one line)
 
 from bot.database.demo_kinds import Kind
 

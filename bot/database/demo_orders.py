@@ -54,24 +54,45 @@ class Book:
     def event(self, order: Row, kind: str, at: datetime, actor: str = "system", **detail: Any) -> None:
         events = self.rows["order_events"]
         request = f"seed-{order['id']}-{kind}-{len(events)}"
-        events.append({
-            "id": f"e{len(events):07d}", "order_id": order["id"], "kind": kind, "actor": actor, "request_id": request, "at": at,
-            "detail": detail,
-        })  # fmt: skip
+        events.append(
+            {
+                "id": f"e{len(events):07d}",
+                "order_id": order["id"],
+                "kind": kind,
+                "actor": actor,
+                "request_id": request,
+                "at": at,
+                "detail": detail,
+            }
+        )
 
     def customer_event(self, customer_id: str, kind: str, at: datetime, **detail: Any) -> None:
         events = self.rows["customer_events"]
-        events.append({
-            "id": f"ce{len(events):07d}", "customer_id": customer_id, "kind": kind, "actor": f"customer:{customer_id}",
-            "request_id": f"seed-{customer_id}-{kind}-{len(events)}", "at": at, "detail": detail,
-        })  # fmt: skip
+        events.append(
+            {
+                "id": f"ce{len(events):07d}",
+                "customer_id": customer_id,
+                "kind": kind,
+                "actor": f"customer:{customer_id}",
+                "request_id": f"seed-{customer_id}-{kind}-{len(events)}",
+                "at": at,
+                "detail": detail,
+            }
+        )
 
     def pay(self, order: Row, kind: str, amount: int, method_id: str | None, status: str, at: datetime) -> None:
         payments = self.rows["payments"]
-        payments.append({
-            "id": f"pay{len(payments):07d}", "order_id": order["id"], "kind": kind, "amount_minor": amount,
-            "payment_method_id": method_id, "status": status, "at": at,
-        })  # fmt: skip
+        payments.append(
+            {
+                "id": f"pay{len(payments):07d}",
+                "order_id": order["id"],
+                "kind": kind,
+                "amount_minor": amount,
+                "payment_method_id": method_id,
+                "status": status,
+                "at": at,
+            }
+        )
 
     def number_orders(self) -> None:
         """Numbers in the order of time, with gaps; those planned stay."""
@@ -125,13 +146,25 @@ class _Placing:
         bulky = any(p.item.kind.category == "furniture" for p in self.basket)
         fee = self.book.policies.shipping_fee_minor(ship_to["country"], shipping, goods, bulky=bulky) or 0
         return {
-            "id": f"o{len(self.book.rows['orders']):06d}", "number": plan.number, "customer_id": self.person.id, "status": "pending",
-            "placed_at": self.at, "subtotal_minor": goods, "shipping_minor": fee, "total_minor": goods + fee, "currency": "EUR",
-            "shipping_method": shipping, "ship_to": ship_to, "bill_to": dict(plan.bill_to or self.person.row["addresses"][0]),
+            "id": f"o{len(self.book.rows['orders']):06d}",
+            "number": plan.number,
+            "customer_id": self.person.id,
+            "status": "pending",
+            "placed_at": self.at,
+            "subtotal_minor": goods,
+            "shipping_minor": fee,
+            "total_minor": goods + fee,
+            "currency": "EUR",
+            "shipping_method": shipping,
+            "ship_to": ship_to,
+            "bill_to": dict(plan.bill_to or self.person.row["addresses"][0]),
             "placed_with": dict(plan.context or placed_with(self.random, self.person)),
-            "cancelled_at": None, "cancel_reason": None, "delivered_at": None, "items_changed_at": None,
+            "cancelled_at": None,
+            "cancel_reason": None,
+            "delivered_at": None,
+            "items_changed_at": None,
             "fraud_kind": plan.fraud_kind,
-        }  # fmt: skip
+        }
 
     def _ship_to(self) -> Mapping[str, Any]:
         if self.random.random() < 0.06:  # a present for somebody else
@@ -146,13 +179,18 @@ class _Placing:
     def _lines(self) -> list[Row]:
         return [
             {
-                "id": f"{self.order['id']}-{position}", "order_id": self.order["id"], "position": position,
-                "product_id": purchase.item.id, "sku": purchase.variant["sku"], "name": purchase.item.name,
-                "options": purchase.variant["options"], "quantity": purchase.quantity,
+                "id": f"{self.order['id']}-{position}",
+                "order_id": self.order["id"],
+                "position": position,
+                "product_id": purchase.item.id,
+                "sku": purchase.variant["sku"],
+                "name": purchase.item.name,
+                "options": purchase.variant["options"],
+                "quantity": purchase.quantity,
                 "price_minor": purchase.variant["price_minor"],
             }
             for position, purchase in enumerate(self.basket, 1)
-        ]  # fmt: skip
+        ]
 
     def _pay(self) -> None:
         at = self.at - timedelta(minutes=2 * len(self.plan.failed_payments))
@@ -209,12 +247,19 @@ class _Placing:
             status = "out_for_delivery"
         if not shipped and number > 1 and self.order["status"] == "processing":
             return None
-        self.book.rows["shipments"].append({
-            "id": f"{self.order['id']}-s{number}", "order_id": self.order["id"],
-            "carrier": self.random.choice(CARRIERS[method]), "tracking": f"{self.random.randint(10**11, 10**12 - 1)}",
-            "status": status, "line_ids": [line["id"] for line in lines], "shipped_at": at if shipped else None,
-            "eta": at + timedelta(days=most * 1.4), "delivered_at": arrives if delivered else None,
-        })  # fmt: skip
+        self.book.rows["shipments"].append(
+            {
+                "id": f"{self.order['id']}-s{number}",
+                "order_id": self.order["id"],
+                "carrier": self.random.choice(CARRIERS[method]),
+                "tracking": f"{self.random.randint(10**11, 10**12 - 1)}",
+                "status": status,
+                "line_ids": [line["id"] for line in lines],
+                "shipped_at": at if shipped else None,
+                "eta": at + timedelta(days=most * 1.4),
+                "delivered_at": arrives if delivered else None,
+            }
+        )
         if shipped:
             self.order["status"] = "shipped"
             self.book.event(self.order, "shipped", at, shipment=number)
@@ -238,9 +283,16 @@ class _Placing:
         returns, days = self.book.rows["returns"], (self.book.today - at).total_seconds() / 86400
         done = "refunded" if kind == "return" else "exchanged"
         status = self.plan.return_status or (
-            "requested" if days < 0.6 else "label_sent" if days < 5 else "received" if days < 9 else
-            "refused" if self.random.random() < 0.03 else done
-        )  # fmt: skip
+            "requested"
+            if days < 0.6
+            else "label_sent"
+            if days < 5
+            else "received"
+            if days < 9
+            else "refused"
+            if self.random.random() < 0.03
+            else done
+        )
         entry = {"line_id": line["id"], "quantity": line["quantity"]}
         if kind == "exchange":
             entry["new_sku"] = self._other_variant(line)
@@ -248,10 +300,19 @@ class _Placing:
         fee = 0 if kind == "exchange" or reason == "damaged" else self.book.policies.integer("return_fee_minor")
         amount = max(line["price_minor"] * line["quantity"] - fee, 0) if kind == "return" else 0
         row = {
-            "id": f"r{len(returns):05d}", "number": None, "order_id": self.order["id"], "kind": kind, "lines": [entry], "reason": reason,
-            "status": status, "refund_minor": amount, "payment_method_id": self.method["id"], "risk_id": None, "requested_at": at,
+            "id": f"r{len(returns):05d}",
+            "number": None,
+            "order_id": self.order["id"],
+            "kind": kind,
+            "lines": [entry],
+            "reason": reason,
+            "status": status,
+            "refund_minor": amount,
+            "payment_method_id": self.method["id"],
+            "risk_id": None,
+            "requested_at": at,
             "refunded_at": None,
-        }  # fmt: skip
+        }
         returns.append(row)
         self.book.event(self.order, f"{kind}_requested", at, f"customer:{self.person.id}", reason=reason)
         if status == "refunded":

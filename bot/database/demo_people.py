@@ -1,4 +1,5 @@
 """Names, streets and towns the demo shop's customers are drawn from. Invented; domains are reserved for examples."""
+# ruff: noqa: E501, SIM905  (a row of data reads better in one line)
 
 FIRST_EN = (
     "Emma Olivia Amelia Isla Ava Mia Grace Freya Lily Ella Hannah Laura Julia Anna Lena Marie Sofia Clara Nora Ida Jack "

@@ -2,6 +2,7 @@
 
 `python -m bot.database.seed` prints them; tests use DEMO_CUSTOMERS.
 """
+# ruff: noqa: E501  (a row of data reads better in one line)
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,5 @@
 """Reviews and promotions of the demo shop."""
+# ruff: noqa: E501  (a row of data reads better in one line)
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta

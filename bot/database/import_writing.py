@@ -35,21 +35,39 @@ def upsert(
 
 
 def write_products(session: Session, entries: Sequence[Entry], now: datetime) -> None:
-    columns = ("id", "name", "name_zh", "description", "description_zh", "category", "brand", "attributes", "picture", "url",
-               "repeatable", "active")  # fmt: skip
+    columns = (
+        "id",
+        "name",
+        "name_zh",
+        "description",
+        "description_zh",
+        "category",
+        "brand",
+        "attributes",
+        "picture",
+        "url",
+        "repeatable",
+        "active",
+    )
     rows = [{**{name: entry[name] for name in columns}, "created_at": now, "updated_at": now} for entry in entries]
     upsert(session, "products", rows, ["id"], keep=["created_at"])
     ids = [entry["id"] for entry in entries]
     session.execute(update(Variant).where(Variant.product_id.in_(ids)).values(active=False, updated_at=now))
     variants = [
         {
-            "sku": variant["sku"], "product_id": entry["id"], "options": variant["options"], "price_minor": variant["price"],
-            "list_price_minor": variant["list_price"], "currency": variant["currency"], "stock": variant["stock"], "active": True,
+            "sku": variant["sku"],
+            "product_id": entry["id"],
+            "options": variant["options"],
+            "price_minor": variant["price"],
+            "list_price_minor": variant["list_price"],
+            "currency": variant["currency"],
+            "stock": variant["stock"],
+            "active": True,
             "updated_at": now,
         }
         for entry in entries
         for variant in entry["variants"]
-    ]  # fmt: skip
+    ]
     upsert(session, "variants", variants, ["sku"])
 
 
@@ -69,24 +87,38 @@ def write_documents(session: Session, entries: Sequence[Entry], now: datetime) -
 def write_customers(session: Session, entries: Sequence[Entry], now: datetime) -> None:
     rows = [
         {
-            "id": entry["id"], "name": entry["name"], "email": entry["email"], "phone": entry["phone"], "language": entry["language"],
-            "addresses": [{**address, "name": address["name"] or entry["name"]} for address in entry["addresses"] or []],
-            "newsletter": entry["newsletter"], "created_at": entry["created_at"] or now, "deleted_at": None,
+            "id": entry["id"],
+            "name": entry["name"],
+            "email": entry["email"],
+            "phone": entry["phone"],
+            "language": entry["language"],
+            "addresses": [
+                {**address, "name": address["name"] or entry["name"]} for address in entry["addresses"] or []
+            ],
+            "newsletter": entry["newsletter"],
+            "created_at": entry["created_at"] or now,
+            "deleted_at": None,
         }
         for entry in entries
-    ]  # fmt: skip
+    ]
     dated = {entry["id"] for entry in entries if entry["created_at"]}
     upsert(session, "customers", [row for row in rows if row["id"] in dated], ["id"])
     undated = [row for row in rows if row["id"] not in dated]
     upsert(session, "customers", undated, ["id"], keep=["created_at"])
     methods = [
         {
-            "id": method["id"], "customer_id": entry["id"], "kind": method["kind"], "brand": method["brand"],
-            "last_four": method["last_four"], "balance_minor": method["balance"], "fingerprint": None, "added_at": entry["created_at"] or now,
+            "id": method["id"],
+            "customer_id": entry["id"],
+            "kind": method["kind"],
+            "brand": method["brand"],
+            "last_four": method["last_four"],
+            "balance_minor": method["balance"],
+            "fingerprint": None,
+            "added_at": entry["created_at"] or now,
         }
         for entry in entries
         for method in entry["payment_methods"] or []
-    ]  # fmt: skip
+    ]
     upsert(session, "payment_methods", methods, ["id"], keep=["fingerprint", "added_at"])
 
 
@@ -152,22 +184,41 @@ def _variants(session: Session, entries: Sequence[Entry]) -> Mapping[str, Any]:
 def _line(entry: Entry, position: int, line: Entry, variants: Mapping[str, Any]) -> Entry:
     variant = variants[line["sku"]]
     return {
-        "id": own_id("line", entry["number"], position), "order_id": entry["id"], "position": position, "product_id": variant.product_id,
-        "sku": line["sku"], "name": variant.product.name, "options": variant.options, "quantity": line["quantity"],
+        "id": own_id("line", entry["number"], position),
+        "order_id": entry["id"],
+        "position": position,
+        "product_id": variant.product_id,
+        "sku": line["sku"],
+        "name": variant.product.name,
+        "options": variant.options,
+        "quantity": line["quantity"],
         "price_minor": line["price"],
-    }  # fmt: skip
+    }
 
 
 def _order(entry: Entry, person: Entry, lines: Sequence[Entry]) -> Entry:
     goods = sum(line["price_minor"] * line["quantity"] for line in lines)
     ship_to = entry["ship_to"] or person["address"]
     return {
-        "id": entry["id"], "number": entry["number"], "customer_id": person["id"], "status": entry["status"],
-        "placed_at": entry["placed_at"], "subtotal_minor": goods, "shipping_minor": entry["shipping"],
-        "total_minor": goods + entry["shipping"], "currency": entry["currency"], "shipping_method": entry["shipping_method"],
-        "ship_to": ship_to, "bill_to": entry["bill_to"] or ship_to, "placed_with": {}, "cancelled_at": entry["cancelled_at"],
-        "cancel_reason": entry["cancel_reason"], "delivered_at": entry["delivered_at"], "items_changed_at": None, "fraud_kind": None,
-    }  # fmt: skip
+        "id": entry["id"],
+        "number": entry["number"],
+        "customer_id": person["id"],
+        "status": entry["status"],
+        "placed_at": entry["placed_at"],
+        "subtotal_minor": goods,
+        "shipping_minor": entry["shipping"],
+        "total_minor": goods + entry["shipping"],
+        "currency": entry["currency"],
+        "shipping_method": entry["shipping_method"],
+        "ship_to": ship_to,
+        "bill_to": entry["bill_to"] or ship_to,
+        "placed_with": {},
+        "cancelled_at": entry["cancelled_at"],
+        "cancel_reason": entry["cancel_reason"],
+        "delivered_at": entry["delivered_at"],
+        "items_changed_at": None,
+        "fraud_kind": None,
+    }
 
 
 def _shipments(entry: Entry, lines: Sequence[Entry]) -> list[Entry]:
@@ -175,10 +226,17 @@ def _shipments(entry: Entry, lines: Sequence[Entry]) -> list[Entry]:
     for number, parcel in enumerate(entry["shipments"] or [], 1):
         skus = set((parcel["skus"] or "").split())
         held = [line["id"] for line in lines if not skus or line["sku"] in skus]
-        rows.append({
-            "id": own_id("shipment", entry["number"], number), "order_id": entry["id"], "line_ids": held,
-            **{name: parcel[name] for name in ("carrier", "tracking", "status", "shipped_at", "eta", "delivered_at")},
-        })  # fmt: skip
+        rows.append(
+            {
+                "id": own_id("shipment", entry["number"], number),
+                "order_id": entry["id"],
+                "line_ids": held,
+                **{
+                    name: parcel[name]
+                    for name in ("carrier", "tracking", "status", "shipped_at", "eta", "delivered_at")
+                },
+            }
+        )
     return rows
 
 
@@ -194,12 +252,16 @@ def _payments(entry: Entry, order: Entry, person: Entry) -> list[Entry]:
     ]
     return [
         {
-            "id": own_id("payment", entry["number"], number), "order_id": entry["id"], "kind": payment["kind"],
-            "amount_minor": payment["amount"], "payment_method_id": payment["payment_method_id"], "status": payment["status"],
+            "id": own_id("payment", entry["number"], number),
+            "order_id": entry["id"],
+            "kind": payment["kind"],
+            "amount_minor": payment["amount"],
+            "payment_method_id": payment["payment_method_id"],
+            "status": payment["status"],
             "at": payment["at"] or entry["placed_at"],
         }
         for number, payment in enumerate(paid, 1)
-    ]  # fmt: skip
+    ]
 
 
 WRITERS = {

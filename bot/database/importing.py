@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from bot.database.base import utc_now
@@ -32,6 +32,7 @@ from bot.database.migrate import MigrationError, migrate
 from bot.database.shop import Customer, PaymentMethod, ShopFact, Variant
 
 CHUNK = 500  # entries looked up and written together; SQLite allows 32,766 values in one statement
+CACHE_KIB = 128 * 1024
 FORMS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 Progressed = Callable[[str, int], None]  # stage, entries
 
@@ -83,6 +84,7 @@ def import_file(
         return report
     moment, written = now or utc_now(), 0
     with open_sessions(engine).begin() as session:
+        _widen_cache(session)
         again = Report()
         for entries in _chunks(schema, path, form, again, limit):
             WRITERS[kind](session, [entry for _, entry in entries], moment)
@@ -94,6 +96,12 @@ def import_file(
             session.add(ShopFact(key="own_data", value={"since": moment.isoformat(), "first": kind}))
     report.written = True
     return report
+
+
+def _widen_cache(session: Session) -> None:
+    """SQLite's own cache of 2 MB would write the same index pages again and again in a transaction this large."""
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(text(f"PRAGMA cache_size = -{CACHE_KIB}"))
 
 
 def _form(path: Path) -> str:
@@ -327,9 +335,15 @@ def _on_screen(engine: Engine, options: argparse.Namespace, console: Console) ->
             progress.update(task, description=stage, completed=entries, total=checked if known else None, count=entries)
 
         report = import_file(
-            engine, options.kind, options.file, form=options.format, check_only=options.check, into_demo=options.into_demo,
-            limit=options.errors, progressed=progressed,
-        )  # fmt: skip
+            engine,
+            options.kind,
+            options.file,
+            form=options.format,
+            check_only=options.check,
+            into_demo=options.into_demo,
+            limit=options.errors,
+            progressed=progressed,
+        )
     if report.bad:
         console.print(problem_table(report))
         print(f"{options.file.name}: {report.bad:,} problems, nothing was imported", file=sys.stderr)

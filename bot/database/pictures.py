@@ -15,15 +15,44 @@ from bot.database.picture_shapes import SHAPES
 from bot.database.shop import Product
 
 BACKGROUNDS = {
-    "tents": "#e4ecdf", "sleeping_bags": "#e0e7ee", "backpacks": "#efe8dc", "jackets": "#e5e6ee", "shoes": "#f0e6df",
-    "cooking": "#f3e9d8", "lighting": "#ece7f0", "navigation": "#dfebea", "climbing": "#efe2de", "cycling": "#e2eee6",
-    "furniture": "#f1ebe1", "kitchen": "#f4e6de", "bedding": "#e8e8f2", "decor": "#f2e6ea", "garden": "#e3eedb",
-}  # fmt: skip
+    "tents": "#e4ecdf",
+    "sleeping_bags": "#e0e7ee",
+    "backpacks": "#efe8dc",
+    "jackets": "#e5e6ee",
+    "shoes": "#f0e6df",
+    "cooking": "#f3e9d8",
+    "lighting": "#ece7f0",
+    "navigation": "#dfebea",
+    "climbing": "#efe2de",
+    "cycling": "#e2eee6",
+    "furniture": "#f1ebe1",
+    "kitchen": "#f4e6de",
+    "bedding": "#e8e8f2",
+    "decor": "#f2e6ea",
+    "garden": "#e3eedb",
+}
 NATURAL = {  # what a thing looks like when it has no colour to choose
-    "oak": "oak", "walnut": "walnut", "pine": "sand", "acacia": "brown", "teak": "brown", "bamboo": "oak", "leather": "brown",
-    "stainless steel": "steel", "titanium": "grey", "aluminium": "steel", "steel": "grey", "cast iron": "black", "carbon steel": "steel",
-    "copper": "copper", "brass": "yellow", "glass": "teal", "terracotta": "rust", "concrete": "grey", "down": "white", "cotton": "white",
-}  # fmt: skip
+    "oak": "oak",
+    "walnut": "walnut",
+    "pine": "sand",
+    "acacia": "brown",
+    "teak": "brown",
+    "bamboo": "oak",
+    "leather": "brown",
+    "stainless steel": "steel",
+    "titanium": "grey",
+    "aluminium": "steel",
+    "steel": "grey",
+    "cast iron": "black",
+    "carbon steel": "steel",
+    "copper": "copper",
+    "brass": "yellow",
+    "glass": "teal",
+    "terracotta": "rust",
+    "concrete": "grey",
+    "down": "white",
+    "cotton": "white",
+}
 CACHE_SECONDS = 86400
 
 

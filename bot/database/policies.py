@@ -52,7 +52,7 @@ DEFAULTS = (
     Default("refund_after_receipt_days", 5, "Working days from a return's arrival to the refund's start."),
     Default("refund_days", {"card": 7, "paypal": 3, "alipay": 5, "wechat_pay": 5, "gift_card": 0},
             "Working days a refund takes by payment method; 0 is at once."),
-    Default("refund_targets", ["original", "gift_card"], "Where a refund may go: original | gift_card (on file) | any."),
+    Default("refund_targets", ["original", "gift_card"], "Where a refund may go: original | gift_card | any."),
     # cancelling and changing
     Default("cancel_statuses", ["pending", "processing"], "Order states in which cancelling is possible."),
     Default("cancel_reasons", ["no_longer_needed", "ordered_by_mistake", "found_cheaper", "too_slow", "other"],

@@ -39,9 +39,22 @@ from bot.database.shop import Customer, Order, Product, ShopFact
 SEED = 20260
 # Tables the demo fills, parents first.
 TABLES = (
-    "customers", "payment_methods", "products", "variants", "orders", "order_lines", "shipments", "payments", "returns", "order_events",
-    "customer_events", "interactions", "reviews", "promotions", "documents",
-)  # fmt: skip
+    "customers",
+    "payment_methods",
+    "products",
+    "variants",
+    "orders",
+    "order_lines",
+    "shipments",
+    "payments",
+    "returns",
+    "order_events",
+    "customer_events",
+    "interactions",
+    "reviews",
+    "promotions",
+    "documents",
+)
 # Tables that hold what happened to a demo shop afterwards; they go with it.
 AFTERMATH = ("risk_decisions", "one_time_codes")
 Rows = dict[str, list[dict[str, Any]]]
@@ -61,7 +74,7 @@ class Size:
     fraud_each: int = 32  # orders of each kind of fraud, at least
 
 
-def demo_rows(today: datetime, *, size: Size = Size(), seed: int = SEED) -> Rows:  # noqa: B008  (frozen)
+def demo_rows(today: datetime, *, size: Size = Size(), seed: int = SEED) -> Rows:
     """All rows of the demo shop by table, computed without a database; equal for equal arguments."""
     terms = policies.defaults()
     made = items_of(seed, today)
@@ -69,7 +82,7 @@ def demo_rows(today: datetime, *, size: Size = Size(), seed: int = SEED) -> Rows
     book = Book(today, terms)
     showcase = demo_showcase.place_showcase(seed, book, catalogue)
     numbers = list(range(1, size.customers - len(showcase) + 1))
-    set_aside = Random(f"{seed}/accounts").sample(numbers, 5 * size.fraud_each)
+    set_aside = Random(f"{seed}/accounts").sample(numbers, 6 * size.fraud_each + 12)
     people = people_of(seed, today, sorted(set(numbers) - set(set_aside)))
     planter = Planter(seed, book, catalogue, people, set_aside)
     for kind in FRAUD_KINDS:
@@ -144,7 +157,7 @@ def seed(
     today: datetime,
     *,
     force: bool = False,
-    size: Size = Size(),  # noqa: B008  (frozen)
+    size: Size = Size(),
     progressed: Progressed = lambda _stage, _done, _total: None,
 ) -> Seeded:
     """Write the demo shop in one transaction, unless it is there or the shop has its own data.
