@@ -23,6 +23,7 @@ COMMANDS = (
         ("import",), "bot.database.importing", (), "Import products, documents, customers or orders from CSV or JSONL."
     ),
     Command(("export",), "bot.database.exporting", (), "Export everything, or one customer's data, as JSONL."),
+    Command(("erase",), "bot.database.erasing", (), "Erase one customer on request; orders stay for the books."),
     Command(("migrate",), "bot.database.migrate", (), "Bring the tables of the database up to date."),
     Command(("seed",), "bot.database.seed", (), "Fill an empty database with the demo shop."),
     Command(("agents",), "bot.handoff.agents", (), "Add, list and change the people who answer in the console."),
