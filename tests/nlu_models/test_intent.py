@@ -1,0 +1,207 @@
+"""Training, saving, loading and asking an intent model: real, but tiny."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from ensemble import artifact
+from ensemble.artifact import ArtifactError
+from nlu_models import bert, gate, training
+from nlu_models.dataset import Example
+from nlu_models.fusion import Cascade, Fusion, choose
+from nlu_models.intent import CHEAP, MEMBERS, IntentModel
+from nlu_models.scope import Scope
+from tests.nlu_models.conftest import examples_of
+
+
+@pytest.fixture(scope="module")
+def model(models_folder):
+    return IntentModel.load(models_folder / "intent")
+
+
+def test_wishes_of_both_languages_are_told_apart(model):
+    fresh = examples_of(8, seed=99)
+    predictions = model.predict([example.text for example in fresh])
+    right = [one.label == example.label for one, example in zip(predictions, fresh, strict=True)]
+    assert np.mean(right) > 0.9
+
+
+def test_a_loaded_model_answers_as_the_trained_one_did(model, trained):
+    texts = [example.text for example in trained.validation]
+    for stored, kept in zip(model.predict(texts), trained.model.predict(texts), strict=True):
+        assert stored.label == kept.label
+        assert stored.confidence == pytest.approx(kept.confidence, abs=0.02)  # arrays are stored in half precision
+
+
+def test_a_prediction_is_the_same_alone_and_in_a_batch(model):
+    texts = [example.text for example in examples_of(3, seed=5)]
+    alone = [model.predict([text])[0] for text in texts]
+    together = model.predict(texts)
+    assert [one.label for one in alone] == [one.label for one in together]
+    # int8 picks its scale a batch, so sureness may differ a little
+    assert np.allclose([one.confidence for one in alone], [one.confidence for one in together], atol=0.1)
+
+
+def test_rankings_are_sorted_distributions(model):
+    for prediction in model.predict(["where is my order", "取消订单", ""]):
+        chances = [chance for _, chance in prediction.ranking]
+        assert chances == sorted(chances, reverse=True)
+        assert sum(chances) == pytest.approx(1.0)
+        assert prediction.ranking[0] == (prediction.label, prediction.confidence)
+        assert 0 <= prediction.in_scope <= 1
+
+
+def test_off_topic_text_is_less_in_scope_than_a_wish(model):
+    wish, other = model.predict(["please track my order now", "the weather poem please now"])
+    assert wish.in_scope > other.in_scope
+    assert other.label == "out_of_scope"
+
+
+def test_no_texts_give_no_predictions(model):
+    assert model.predict([]) == []
+
+
+def test_dear_members_are_asked_only_where_the_cheap_ones_leave_a_text_open(trained):
+    texts = [example.text for example in trained.validation]
+    always_sure = Cascade(trained.model.decision.cascade.cheap, 0.0)
+    never_sure = Cascade(trained.model.decision.cascade.cheap, 1.01)
+    settled = always_sure.settled(trained.opinions.scores[:2])
+    asked = trained.model.members.ask(texts, always_sure)
+    assert (np.isnan(asked.scores[2:]).all(axis=(0, 2)) == settled).all()
+    assert settled.any()
+    assert not np.isnan(trained.model.members.ask(texts, never_sure).scores).any()
+
+
+def test_the_validation_rows_were_not_learnt_from(trained):
+    held = {example.group for example in trained.validation}
+    assert held
+    learnt = trained.model.members.neighbours.labels
+    assert len(learnt) + len(trained.validation) == len(examples_of())
+
+
+@pytest.mark.parametrize("name", ["encoder/tuned.onnx", "ngrams.npz", "decision.json"])
+def test_a_damaged_model_is_refused_with_its_file_and_the_remedy(models_folder, tmp_path, name):
+    folder = tmp_path / "intent"
+    shutil.copytree(models_folder / "intent", folder)
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-7] + b"garbage")
+    with pytest.raises(ArtifactError, match=rf"{path.name}.*nlu_models\.train intent"):
+        IntentModel.load(folder)
+
+
+def test_the_artifact_holds_no_pickle(models_folder):
+    names = artifact.load(models_folder / "intent", "intent").manifest.files
+    assert {name.rsplit(".", 1)[1] for name in names} == {"onnx", "json", "npz"}
+
+
+def test_the_decision_survives_json(trained):
+    from nlu_models.intent import Decision
+
+    decision = trained.model.decision
+    again = Decision.from_json(json.loads(json.dumps(decision.to_json())))
+    assert again == decision
+
+
+def test_training_needs_two_intents(tiny_encoder, tmp_path):
+    alone = [Example(f"word {number}", "greet") for number in range(9)]
+    with pytest.raises(ValueError, match="at least two labels"):
+        training.train_intent(alone, tiny_encoder, training.IntentConfig(), tmp_path)
+
+
+def test_the_better_model_passes_the_gate_and_the_worse_one_does_not():
+    good = gate.GateScore(accuracy=0.9, log_loss=0.3, wishes=0.8, rows=100)
+    assert good.beats(gate.GateScore(0.89, 0.2, 0.8, 100))
+    assert good.beats(gate.GateScore(0.9, 0.4, 0.8, 100))
+    assert not good.beats(good)
+    assert not good.beats(gate.GateScore(0.91, 0.9, 0.1, 100))
+    assert not gate.GateScore(0.95, 0.1, 0.5, 100).beats(good)  # it lost messages with two wishes
+
+
+def test_the_gate_set_leaves_out_what_was_trained_on(tmp_path):
+    (tmp_path / "intents_gate_en.csv").write_text("text,label\nWhere is my order?,track_order\nhi there,greet\n")
+    kept = gate.read(tmp_path, [Example("where is my order", "track_order")])
+    assert [example.text for example in kept.examples] == ["hi there"]
+
+
+def test_a_model_is_scored_on_the_gate_set(model, tmp_path):
+    rows = "".join(f"{example.text},{example.label}\n" for example in examples_of(4, seed=77))
+    (tmp_path / "intents_gate_en.csv").write_text("text,label\n" + rows)
+    scored = gate.score(model, gate.read(tmp_path))
+    assert scored.rows == 32
+    assert scored.accuracy > 0.85
+    assert np.isnan(scored.wishes)
+
+
+def made_scores(rows=400, seed=0):
+    """BERT right in 90 %, n-grams in 70 %, the others in 80 %; independent of each other."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(5, size=rows)
+    members = []
+    for share in (0.9, 0.7, 0.8, 0.8):
+        told = np.where(rng.random(rows) < share, labels, rng.integers(5, size=rows))
+        members.append(np.where(np.arange(5) == told[:, None], share, (1 - share) / 4))
+    return np.stack(members), labels
+
+
+def test_the_chosen_fusion_beats_the_best_member_on_new_rows():
+    scores, labels = made_scores()
+    chosen, trials = choose(MEMBERS, scores, labels)
+    new_scores, new_labels = made_scores(2000, seed=1)
+    accuracy = (chosen(new_scores).argmax(axis=1) == new_labels).mean()
+    assert accuracy > (new_scores[0].argmax(axis=1) == new_labels).mean() + 0.02
+    assert {trial.way for trial in trials} == {*MEMBERS, "average", "weighted", "vote", "stacked"}
+    assert trials[0].way == chosen.way
+
+
+def test_a_member_that_is_alone_right_is_chosen_alone_or_as_good():
+    scores, labels = made_scores()
+    scores[1:] = 0.2
+    scores[0] = np.where(np.arange(5) == labels[:, None], 0.96, 0.01)
+    chosen, _ = choose(MEMBERS, scores, labels)
+    assert (chosen(scores).argmax(axis=1) == labels).all()
+
+
+def test_the_cascade_goes_no_more_wrong_than_all_members_together():
+    scores, labels = made_scores(1000)
+    full = Fusion.fit("stacked", MEMBERS, scores, labels)
+    cascade = Cascade.fit(MEMBERS, CHEAP, scores, labels, full)
+    settled = cascade.settled(scores[:2])
+    answers = np.where(settled, cascade.cheap(scores[:2]).argmax(axis=1), full(scores).argmax(axis=1))
+    assert (answers != labels).sum() <= (full(scores).argmax(axis=1) != labels).sum()
+    assert settled.mean() > 0.2
+
+
+def test_scope_learns_from_whatever_signs_there_are():
+    rng = np.random.default_rng(2)
+    inside = rng.random(500) < 0.8
+    signs = np.stack([inside * 2 + rng.normal(size=500), rng.normal(size=500), *np.full((4, 500), np.nan)])
+    known = Scope.fit(signs, inside)
+    chances = known(signs)
+    assert chances[inside].mean() > chances[~inside].mean() + 0.2
+    assert (chances[inside] >= known.threshold).mean() >= 0.97
+    assert Scope.from_json(json.loads(json.dumps(known.to_json()))) == known
+    with pytest.raises(ValueError, match="both kinds"):
+        Scope.fit(signs, np.ones(500, bool))
+
+
+def test_fine_tuning_with_adapters_changes_the_model_and_leaves_the_encoder_alone(tiny_encoder):
+    parts = bert.load(tiny_encoder, frozen=0)
+    before = {name: value.clone() for name, value in parts.upper.state_dict().items()}
+    data = examples_of(10)
+    labels = sorted({example.label for example in data})
+    wanted = np.array([labels.index(example.label) for example in data])
+    tune = bert.TuneConfig(epochs=2, learning_rate=1e-2, lora_rank=4)
+    hidden = bert.Hidden(parts, [example.text for example in data])
+    tuned = bert.fine_tune(parts, hidden, wanted, len(labels), tune)
+    assert all((parts.upper.state_dict()[name] == value).all() for name, value in before.items())
+    assert set(tuned.upper.state_dict()) == set(before)  # the adapters are merged
+    assert any((tuned.upper.state_dict()[name] != value).any() for name, value in before.items() if "query" in name)
+
+
+def test_too_many_layers_are_refused(tiny_encoder):
+    from nlu_models.encoders import EncoderError
+
+    with pytest.raises(EncoderError, match="has 2 layers; cannot keep 2 and freeze 3"):
+        bert.load(tiny_encoder, frozen=3)
