@@ -15,7 +15,7 @@ from retrieval.lexicon import NOT_COLORS, Vocabulary, color_family, find_forms
 
 AROUND = 0.2  # "around 100" is 80 to 120
 
-NUMBER = r"(\d{1,3}(?:[ ,]\d{3})+(?!\d)|\d+(?:[.,]\d{1,2})?)"
+NUMBER = r"(\d{1,3}(?:[ ,]\d{3})+(?:\.\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?)"
 MONEY_BEFORE = r"(?:[€$£¥￥]|eur|usd|gbp|cny|rmb)?\s*"
 MONEY_AFTER = r"\s*(?:€|\$|£|¥|euros?|eur|bucks|dollars?|pounds?|usd|gbp|cny|rmb|元钱?|块钱?|欧元?)?"
 PRICE = rf"{MONEY_BEFORE}{NUMBER}{MONEY_AFTER}"
@@ -154,10 +154,13 @@ def understand(text: str, vocabulary: Vocabulary, previous: Filters | None = Non
     if previous is None:
         return replace(filters, query=_query(rest))
     relative = bool(CHEAPER.search(said) or DEARER.search(said) or NO_LIMIT.search(said))
-    rest = NO_LIMIT.sub(" ", DEARER.sub(" ", CHEAPER.sub(" ", rest)))
-    leftover = _query(rest)
+    bare = NO_LIMIT.sub(" ", DEARER.sub(" ", CHEAPER.sub(" ", rest)))
+    for start, end, _ in reversed(find_forms(bare, vocabulary.brands)):
+        bare = bare[:start] + " " + bare[end:]
+    for pattern in ANY_OF.values():
+        bare = pattern.sub(" ", bare)
     new_thing = filters.category is not None and filters.category != previous.category
-    follow_up = not new_thing and (relative or FOLLOW_UP.match(rest.strip()) or not leftover)
+    follow_up = not new_thing and (relative or FOLLOW_UP.match(bare.strip()) or not _query(bare))
     if not follow_up:
         return replace(filters, query=_query(rest))
     return _follow(previous, filters, said)
