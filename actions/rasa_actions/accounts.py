@@ -17,6 +17,7 @@ from actions.rasa_actions.steps import Choice, ChoiceStep, ConfirmStep, TextStep
 from actions.rasa_actions.verify import typed_email
 
 _PHONE = re.compile(r"\+?\d[\d /()-]{5,18}\d")
+_EMAIL_WORDS = re.compile(r"e-?mail|邮箱|邮件地址", re.I)  # the proof of identity: only a person changes it
 _STARS = re.compile(r"(?<!\d)([1-5])(?!\d)|([一二两三四五])\s*(?:颗)?星|\b(one|two|three|four|five)\b", re.I)
 _STAR_WORDS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5,
@@ -124,6 +125,8 @@ class EditAccount(WishForm):
 
     def steps(self, turn: Turn) -> Iterator[Step]:
         call = turn.call
+        if turn.value("part") is None and _EMAIL_WORDS.search(call.text):
+            raise FormEnds(Answer.response("utter_email_by_person"))
         choices = [Choice(part, call.pick(en, zh), words) for part, (en, zh, words) in PARTS.items()]
         yield ChoiceStep("part", "utter_ask_account_part", choices)
         part = turn.value("part")

@@ -40,6 +40,19 @@ class AnswerQuestion(ShopAction):
         return found
 
 
+class SmallTalk(ShopAction):
+    """Thanks and chat: the nlu process may have worded a reply (checked there); else the written one."""
+
+    def name(self) -> str:
+        return "action_small_talk"
+
+    def answer(self, call: ActionCall) -> Answer:
+        draft = call.parse.get("reply_draft")
+        if draft and draft.get("text"):
+            return Answer.said(str(draft["text"])).custom(source={"draft": dict(draft)})
+        return Answer.response("utter_thanks" if call.intent == "thanks" else "utter_chitchat")
+
+
 class GiftCard(ShopAction):
     """What the documents say, and the balance of a proven customer's own cards."""
 

@@ -9,6 +9,7 @@ from actions.rasa_actions.shop_action import ShopAction
 ACTIONS: tuple[type[ShopAction], ...] = (
     answers.AnswerQuestion,
     answers.GiftCard,
+    answers.SmallTalk,
     answers.ChangeLanguage,
     answers.Affirm,
     answers.Inform,

@@ -11,7 +11,7 @@ from actions.rasa_actions.shop_action import ActionCall, ShopAction
 # After one of these a second message that is not understood goes to a person.
 NOT_KNOWING = ("utter_not_understood", "utter_no_answer")
 # After one of these a plain "yes" means the person we offered.
-OFFERING = (*NOT_KNOWING, "utter_complaint", "utter_action_failed")
+OFFERING = (*NOT_KNOWING, "utter_complaint", "utter_action_failed", "utter_email_by_person")
 
 
 def last_responses(call: ActionCall) -> list[str]:

@@ -81,9 +81,9 @@ class OrderStep(Step):
     def _picked(self, turn: Turn, candidates: list[OrderView], asked: bool) -> str | None:
         call = turn.call
         if asked:
-            position = spoken_position(turn, len(candidates))
-            if position is not None:
-                return candidates[position].number
+            place = spoken_position(turn, len(candidates))
+            if place is not None:
+                return candidates[place].number
         if (asked or call.text) and _LATEST.search(call.text):
             return candidates[0].number
         hits = named(call.text, [" ".join(names_of(line) for line in order.lines) for order in candidates])
@@ -142,9 +142,13 @@ class ItemsStep(Step):
         if asked:
             if self.several and (turn.call.one("ordinal") == "all" or _ALL.search(text)):
                 return list(range(len(self.lines)))
-            position = spoken_position(turn, len(self.lines))
-            if position is not None:
-                return [position]
+            said = turn.call.all("ordinal") if self.several else []
+            places = [place for each in said if (place := position(each, "", len(self.lines))) is not None]
+            if len(places) > 1:
+                return list(dict.fromkeys(places))
+            place = spoken_position(turn, len(self.lines))
+            if place is not None:
+                return [place]
         return named(text, [names_of(line) for line in self.lines])
 
     def _taken(self, turn: Turn, positions: list[int]) -> list[dict[str, Any]]:
@@ -200,8 +204,8 @@ class ChoiceStep(Step):
         hits = [choice for choice in self.choices if re.search(choice.words or re.escape(choice.label), text, re.I)]
         if len(hits) == 1:
             return hits[0].value
-        position = spoken_position(turn, len(self.choices)) if asked else None
-        return self.choices[position].value if position is not None else None
+        place = spoken_position(turn, len(self.choices)) if asked else None
+        return self.choices[place].value if place is not None else None
 
     def ask(self, turn: Turn) -> Answer:
         if not self.choices and self.none:
@@ -241,21 +245,24 @@ class TextStep(Step):
 
 
 class ReasonStep(ChoiceStep):
-    """A reason out of the shop's list; anything else said is `other`, kept in the customer's words."""
+    """A reason, as a code. The shop's list is offered; what else is said is taken too, and the order desk refuses it
+    when the shop does not accept it."""
 
     free = True
 
     def __init__(self, response: str, codes: Sequence[str], language: str) -> None:
-        choices = [
-            Choice(code, wording.of(wording.REASONS, code, language), REASON_WORDS.get(code, "")) for code in codes
-        ]
-        super().__init__("reason", response, choices, words=r"reason|原因|理由")
+        every = [Choice(code, wording.of(wording.REASONS, code, language), said) for code, said in REASON_WORDS.items()]
+        named = [choice for choice in every if choice.value in codes]
+        unnamed = [Choice(code, code.replace("_", " ")) for code in codes if code not in REASON_WORDS]
+        super().__init__("reason", response, [*named, *unnamed], words=r"reason|原因|理由")
+        self.others = [choice for choice in every if choice.value not in codes]
 
     def read(self, turn: Turn, *, asked: bool) -> str | None:
         value = super().read(turn, asked=asked)
-        if value is None and asked and turn.call.intent not in ("affirm", "deny", "correct"):
-            return "other" if "other" in [choice.value for choice in self.choices] else None
-        return value
+        if value is not None or not asked or turn.call.intent in ("affirm", "deny", "correct"):
+            return value
+        hits = [choice.value for choice in self.others if re.search(choice.words, turn.call.text, re.I)]
+        return hits[0] if len(hits) == 1 else "other"
 
 
 REASON_WORDS = {

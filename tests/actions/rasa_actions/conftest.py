@@ -65,4 +65,4 @@ def bench(tmp_path: Path) -> Bench:
         small_shop.open_conversation(session, "c-nobody")
     engine.dispose()
     risk = Risk()
-    return Bench(small_services(url, risk=risk, budget_seconds=0.5), risk)
+    return Bench(small_services(url, risk=risk), risk)

@@ -26,7 +26,7 @@ from actions.rasa_actions.address_step import parse
             "12 High Street, Leeds, LS1 4AB, UK",
             {"line1": "12 High Street", "city": "Leeds", "postcode": "LS1 4AB", "country": "GB"},
         ),
-        ("my new address is Am Elbe 9 in 20095 Hamburg", {"line1": "Am Elbe 9", "postcode": "20095", "city": "Hamburg"}),
+        ("my address is Am Elbe 9 in 20095 Hamburg", {"line1": "Am Elbe 9", "postcode": "20095", "city": "Hamburg"}),
         ("Hafenstr. 9, Hamburg", {"line1": "Hafenstr. 9", "city": "Hamburg"}),
         ("地址改成北京市朝阳区建国路8号 100022", {"city": "北京市", "line1": "朝阳区建国路8号", "postcode": "100022"}),
         (
