@@ -299,10 +299,10 @@ class Panel {
   // ---- what is said about the line ----------------------------------------------------------------------------
 
   #says(status, seconds = 0) {
-    if (status === "free") status = this.#up ? "online" : "connecting";
     if (status === "online") this.#up = true;
     if (status === "reconnecting" || status === "offline") this.#up = false;
     if (this.#status === "limited" && status === "online") return; // the wait goes on
+    if (status === "free") status = this.#up ? "online" : "connecting";
     this.#status = status;
     clearInterval(this.countdown);
     if (status === "limited") {
