@@ -41,6 +41,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
 }
 # Mains of `bot.database` and `bot.handoff` read the settings, like every CLI.
 CLIS = (
+    "bot.database.erasing",
     "bot.database.migrate",
     "bot.database.seed",
     "bot.database.importing",
