@@ -189,6 +189,7 @@ def check(engine: Engine, plan: Plan, texts: Texts, result: Result) -> None:
         if item.status == "ready" or not positions:
             result.problems.append(f"message {item.id} was not answered: {item.status}, {item.error}")
             continue
+        known = len(result.problems)
         turns = {line_at[item.conversation_id, position].created_at for position in positions}
         if len(turns) != 1:
             result.problems.append(f"message {item.id} was answered {len(turns)} times")
@@ -197,7 +198,7 @@ def check(engine: Engine, plan: Plan, texts: Texts, result: Result) -> None:
         if positions[0] < item.position:
             result.problems.append(f"message {item.id} was answered before it was written")
         before[item.conversation_id] = positions[-1]
-        result.answered += 1
+        result.answered += len(result.problems) == known
         result.apologies += item.status == "dead"
     if len(inbox) != plan.total:
         result.problems.append(f"{len(inbox)} messages are stored, {plan.total} were acknowledged")
