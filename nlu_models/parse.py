@@ -9,6 +9,7 @@ from nlu_models.gazetteer import Gazetteer
 from nlu_models.intent import OFF_TOPIC, IntentModel, IntentPrediction
 
 FALLBACK = "nlu_fallback"
+THINGS = ("order_number", "product", "category")  # two wishes of one kind differ in these
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Parser:
         self, text: str, whole: IntentPrediction, found: Sequence[wishes.Piece], several: Sequence[IntentPrediction]
     ) -> dict[str, Any]:
         named = entities.extract(text, self.gazetteer)
-        split = self._split(text, found, several)
+        split = self._split(text, found, several, named)
         if len(split) < 2:
             split = [(wishes.Piece(text, 0), whole)]
         first = split[0][1] if len(split) > 1 else whole
@@ -54,18 +55,27 @@ class Parser:
         }
 
     def _split(
-        self, text: str, found: Sequence[wishes.Piece], several: Sequence[IntentPrediction]
+        self,
+        text: str,
+        found: Sequence[wishes.Piece],
+        several: Sequence[IntentPrediction],
+        named: Sequence[entities.Entity],
     ) -> list[tuple[wishes.Piece, IntentPrediction]]:
         if not several:
             return []
         sure = [said.confidence if said.sure else 0.0 for said in several]
-        groups = wishes.joined(found, [said.label for said in several], sure, text)
+        things = [_things(_inside(named, piece)) for piece in found]
+        groups = wishes.joined([said.label for said in several], sure, things)
         if len(groups) < 2:
             return []
         return [
             (piece, max((several[number] for number in group), key=lambda said: _worth(said)))
             for piece, group in zip(wishes.cut(text, found, groups), groups, strict=True)
         ]
+
+
+def _things(named: Sequence[dict[str, Any]]) -> frozenset[str]:
+    return frozenset(str(each["value"]) for each in named if each["entity"] in THINGS)
 
 
 def _worth(said: IntentPrediction) -> tuple[bool, float]:

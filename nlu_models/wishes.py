@@ -18,6 +18,11 @@ _JOIN = re.compile(
     r"|\uff0c\s*",
     re.IGNORECASE,
 )
+_LEAD = re.compile(
+    r"^(?:(?:oh|and|also|btw|by the way|plus|then|besides|one more thing|another thing)\b[,:]?\s*"
+    r"|(?:\u53e6\u5916|\u8fd8\u6709|\u5bf9\u4e86|\u987a\u4fbf|\u7136\u540e|\u8fd8\u60f3\u95ee)[\uff0c,\uff1a:]?\s*)+",
+    re.IGNORECASE,
+)
 MIN_LATIN, MIN_HAN = 2, 3  # words, characters: shorter pieces say nothing by themselves
 MOST = 4  # pieces a message is cut into at most
 NEVER_ALONE = frozenset(
@@ -61,7 +66,15 @@ def pieces(text: str) -> list[Piece]:
         elif cut_start == len(text) and found and part.strip():
             found[-1] = Piece(text[found[-1].start :].strip(), found[-1].start)
         # a piece too short to say anything stays with what follows: `start` is left where it is
+    found = [_without_lead(piece) for piece in found]
     return found[:MOST] if len(found) > 1 else [Piece(text, 0)]
+
+
+def _without_lead(piece: Piece) -> Piece:
+    """ "oh and where is it" -> "where is it": the joining words mislead the intent model."""
+    lead = _LEAD.match(piece.text)
+    rest = piece.text[lead.end() :] if lead else piece.text
+    return Piece(rest, piece.start + len(piece.text) - len(rest)) if rest else piece
 
 
 def _says_something(part: str) -> bool:
@@ -70,20 +83,24 @@ def _says_something(part: str) -> bool:
     return han >= MIN_HAN or words >= MIN_LATIN
 
 
-def joined(parts: Sequence[Piece], labels: Sequence[str], confidences: Sequence[float], text: str) -> list[list[int]]:
+def joined(labels: Sequence[str], confidences: Sequence[float], things: Sequence[frozenset[str]]) -> list[list[int]]:
     """Which pieces belong together: lists of piece numbers, one list a wish.
 
     Args:
         labels, confidences: what the intent model says of each piece alone.
+        things: the orders, products and categories each piece names.
 
-    A piece is a wish of its own when it is sure, its kind can stand alone and differs from its neighbour's; every other
-    piece is part of the wish before it (or, at the start, of the one after it).
+    A piece is a wish of its own when it is sure, its kind can stand alone, and it differs from its neighbour's, or is
+    about another thing ("cancel K-1. cancel K-2 too"); every other piece is part of the wish before it (or, at the
+    start, of the one after it).
     """
     groups: list[list[int]] = []
     kinds: list[str | None] = []
-    for number in range(len(parts)):
+    for number in range(len(labels)):
         alone = confidences[number] >= SURE and labels[number] not in NEVER_ALONE
-        if groups and (not alone or labels[number] == kinds[-1]):
+        before = frozenset[str]().union(*(things[each] for each in groups[-1])) if groups else frozenset()
+        other_thing = bool(before and things[number] and before.isdisjoint(things[number]))
+        if groups and (not alone or (labels[number] == kinds[-1] and not other_thing)):
             groups[-1].append(number)
         elif groups and kinds[-1] is None and alone:
             groups[-1].append(number)

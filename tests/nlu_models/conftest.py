@@ -12,6 +12,11 @@ WORDS = {
 }
 
 
+import torch  # noqa: E402
+
+torch.set_num_threads(1)  # tests share the machine; OpenMP spins otherwise
+
+
 def examples_of(count=30, seed=0):
     """`count` examples an intent and language; each mixes words of its own intent with filler words."""
     import random

@@ -1,0 +1,105 @@
+"""Cutting messages, and the parse of a whole message."""
+
+import pytest
+
+from nlu_models import language, wishes
+from nlu_models.gazetteer import Gazetteer
+from nlu_models.intent import IntentModel
+from nlu_models.parse import FALLBACK, Parser
+
+NOTHING = frozenset()
+
+
+def texts(message):
+    return [piece.text for piece in wishes.pieces(message)]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("cancel my order and where is my refund?", ["cancel my order", "where is my refund?"]),
+        ("Track it please. Oh and do you take Amex?", ["Track it please.", "do you take Amex?"]),
+        ("取消订单，另外退款到哪了", ["取消订单", "退款到哪了"]),
+        ("where is my order", ["where is my order"]),
+        ("tent and stove", ["tent and stove"]),
+        ("", [""]),
+    ],
+)
+def test_a_message_is_cut_where_a_new_wish_could_begin(message, expected):
+    assert texts(message) == expected
+
+
+def test_pieces_know_where_they_stand():
+    message = "Track it please. Oh and do you take Amex?"
+    for piece in wishes.pieces(message):
+        assert message[piece.start :].startswith(piece.text)
+
+
+def test_unsure_pieces_join_the_wish_before_and_courtesies_never_stand_alone():
+    assert wishes.joined(["cancel_order", "refund_status"], [0.9, 0.9], [NOTHING] * 2) == [[0], [1]]
+    assert wishes.joined(["cancel_order", "refund_status"], [0.9, 0.3], [NOTHING] * 2) == [[0, 1]]
+    assert wishes.joined(["greet", "track_order"], [0.9, 0.9], [NOTHING] * 2) == [[0, 1]]
+    assert wishes.joined(["track_order", "thanks"], [0.9, 0.9], [NOTHING] * 2) == [[0, 1]]
+
+
+def test_the_same_wish_about_another_order_is_another_wish():
+    one, other = frozenset({"K-1"}), frozenset({"K-2"})
+    assert wishes.joined(["cancel_order"] * 2, [0.9] * 2, [one, other]) == [[0], [1]]
+    assert wishes.joined(["cancel_order"] * 2, [0.9] * 2, [one, one]) == [[0, 1]]
+    assert wishes.joined(["cancel_order"] * 2, [0.9] * 2, [one, NOTHING]) == [[0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("where is my order", "en"),
+        ("我的订单", "zh"),
+        ("K-104233", None),
+        ("42", None),
+        ("我要 Nordhang Pro 帐篷", "zh"),
+    , ("hello", "en"), ("Bergfuchs", None), ("a.b@c.de", None), ("", None)],
+)
+def test_the_language_is_told_by_script_or_left_open(text, expected):
+    assert language.detect(text) == expected
+
+
+@pytest.fixture(scope="module")
+def parser(models_folder):
+    return Parser(IntentModel.load(models_folder / "intent"), Gazetteer())
+
+
+def test_two_wishes_are_both_served_in_their_order(parser):
+    (answer,) = parser.parse(["please track order parcel K-100200. now can you human operator agent please"])
+    assert [wish["intent"]["name"] for wish in answer["wishes"]] == ["track_order", "talk_to_person"]
+    first, second = answer["wishes"]
+    assert [each["value"] for each in first["entities"]] == ["K-100200"]
+    assert first["text"][first["entities"][0]["start"] : first["entities"][0]["end"]] == "K-100200"
+    assert second["entities"] == []
+    assert answer["intent"] == first["intent"]
+
+
+def test_a_parse_has_what_rasa_and_the_turns_worker_read(parser):
+    (answer,) = parser.parse(["please track my order parcel"])
+    assert answer["text"] == "please track my order parcel"
+    assert answer["intent"]["name"] == "track_order"
+    assert answer["intent_ranking"][0]["name"] == "track_order"
+    assert answer["language"] == "en"
+    assert 0 <= answer["in_scope"] <= 1
+    assert len(answer["wishes"]) == 1
+    assert "bert" in answer["members"]
+    assert answer["model_version"] == parser.model.version
+
+
+def test_an_unsure_answer_is_the_fallback_and_the_ranking_keeps_the_guesses(parser):
+    from dataclasses import replace
+
+    careful = IntentModel(parser.model.members, replace(parser.model.decision, min_confidence=1.1), "careful")
+    (answer,) = Parser(careful, Gazetteer()).parse(["please track my order parcel"])
+    assert answer["intent"]["name"] == FALLBACK
+    assert answer["intent_ranking"][0]["name"] == "track_order"
+
+
+def test_texts_of_a_batch_do_not_change_places(parser):
+    batch = ["cancel stop my purchase", "please track order. human agent operator please now", "人工客服真人"]
+    assert [answer["text"] for answer in parser.parse(batch)] == batch
+    assert [answer["intent"]["name"] for answer in parser.parse(batch)][::2] == ["cancel_order", "talk_to_person"]
