@@ -57,7 +57,11 @@ def test_the_same_wish_about_another_order_is_another_wish():
         ("K-104233", None),
         ("42", None),
         ("我要 Nordhang Pro 帐篷", "zh"),
-    , ("hello", "en"), ("Bergfuchs", None), ("a.b@c.de", None), ("", None)],
+        ("hello", "en"),
+        ("Bergfuchs", None),
+        ("a.b@c.de", None),
+        ("", None),
+    ],
 )
 def test_the_language_is_told_by_script_or_left_open(text, expected):
     assert language.detect(text) == expected
