@@ -155,7 +155,7 @@ def measured(prepared: Prepared, fitted: model.Fitted, share: float) -> dict[str
         "rows": len(happened),
         "frauds": int(happened.sum()),
         "fusion": fitted.model.fusion.name,
-        "auc_pr": model.precision_of(happened, scores),
+        "auc_pr": fitted.precision[fitted.model.fusion.name],
         "auc_pr_by_system": dict(fitted.precision),
         "ece": expected_calibration_error(scores, happened),
         "review_share": share,
