@@ -92,23 +92,18 @@ def _preview(body: Mapping[str, Any]) -> str:
 
 def thread(session: Session, conversation_id: str) -> dict[str, Any] | None:
     """The conversation's head, its lines, and every handoff it had; None when there is no such conversation."""
-    found = session.execute(
-        select(Conversation, Agent.name)
-        .outerjoin(Agent, Agent.id == Conversation.agent_id)
-        .where(Conversation.id == conversation_id)
-    ).one_or_none()
+    found = state(session, conversation_id)
     if found is None:
         return None
-    conversation, agent_name = found
     lines = transcript.last(session, conversation_id, LINES_SHOWN, notes=True)
     return {
-        "conversation": head(conversation, agent_name),
+        "conversation": found,
         "lines": [line_json(line, failure) for line, failure in _with_failures(session, conversation_id, lines)],
         "handoffs": _handoffs(session, conversation_id),
     }
 
 
-def head(conversation: Conversation, agent_name: str | None) -> dict[str, Any]:
+def head(conversation: Conversation, agent_name: str | None, customer_name: str | None) -> dict[str, Any]:
     return {
         "id": conversation.id,
         "visitor": conversation.id[:4],
@@ -118,6 +113,7 @@ def head(conversation: Conversation, agent_name: str | None) -> dict[str, Any]:
         "agent_id": conversation.agent_id,
         "agent_name": agent_name,
         "customer_id": conversation.customer_id,
+        "customer_name": customer_name,
         "proven_at": _iso(conversation.proven_at),
         "opened_at": _iso(conversation.opened_at),
         "last_position": conversation.next_position - 1,
@@ -128,8 +124,9 @@ def head(conversation: Conversation, agent_name: str | None) -> dict[str, Any]:
 def state(session: Session, conversation_id: str) -> dict[str, Any] | None:
     """Only the head: who holds it now."""
     found = session.execute(
-        select(Conversation, Agent.name)
+        select(Conversation, Agent.name, Customer.name)
         .outerjoin(Agent, Agent.id == Conversation.agent_id)
+        .outerjoin(Customer, Customer.id == Conversation.customer_id)
         .where(Conversation.id == conversation_id)
     ).one_or_none()
     return None if found is None else head(*found)

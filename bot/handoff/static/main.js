@@ -125,7 +125,6 @@ class Desk {
     const data = await get(`/conversations/${id}/customer`).catch(() => null);
     if (!data || this.thread.id !== id) return;
     this.data = data;
-    this.thread.setCustomer(data.customer);
     this.#panel();
   }
   #panel() {

@@ -17,7 +17,6 @@ export class Thread {
   #me;
   #conversation = null;
   #handoffs = [];
-  #customer = null;
 
   /** `saw(id, position)`, `back()`, `details()` are called on what the agent does. */
   constructor(me, { saw, back, details }) {
@@ -51,13 +50,12 @@ export class Thread {
     this.#lines = answer.lines;
     this.#conversation = answer.conversation;
     this.#handoffs = answer.handoffs;
-    this.#customer = null;
     this.#read = 0;
     this.viewers.textContent = "";
     this.#typingOver();
     this.redraw();
     this.log.scrollTop = this.log.scrollHeight;
-    this.#look();
+    this.#seen(this.lastPosition); // all of it was drawn at once; what comes from now on has to be noticed
     return answer;
   }
   close() {
@@ -66,12 +64,8 @@ export class Thread {
   }
   get id() { return this.#id; }
   get lastPosition() { return this.#lines.at(-1)?.position || 0; }
-  get name() { return this.#customer?.name || words.visitor(this.#conversation?.visitor || ""); }
+  get name() { return this.#conversation?.customer_name || words.visitor(this.#conversation?.visitor || ""); }
 
-  setCustomer(customer) {
-    this.#customer = customer;
-    this.redraw();
-  }
   redraw() {
     if (!this.#conversation) return;
     const atEnd = this.#nearEnd();
@@ -93,15 +87,19 @@ export class Thread {
     const atEnd = this.#nearEnd();
     const before = this.#lines.at(-1);
     this.#lines.push(line);
-    this.log.append(...drawn(line, before, this.name));
+    const nodes = drawn(line, before, this.name);
+    for (const node of nodes) node.classList.add("fresh");
+    this.log.append(...nodes);
     if (atEnd || (line.author === "agent" && line.agent_id === this.#me.id)) this.log.scrollTop = this.log.scrollHeight;
     if (line.author !== "customer") this.#typingOver();
     this.#look();
   }
   async setState(conversation) {
     const changed = conversation.holder !== this.#conversation.holder || conversation.agent_id !== this.#conversation.agent_id;
+    const renamed = conversation.customer_name !== this.#conversation.customer_name;
     this.#conversation = conversation;
-    this.#head();
+    if (renamed) this.redraw();
+    else this.#head();
     if (!changed) return;
     const { handoffs } = await get(`/conversations/${conversation.id}`).catch(() => ({ handoffs: this.#handoffs }));
     if (conversation.id !== this.#id) return;
@@ -120,15 +118,17 @@ export class Thread {
     this.typing.textContent = "";
   }
 
+  /** A new line is read when it has stood on a visible screen for a moment; each line has its own moment. */
   #look() {
-    clearTimeout(this.lookTimer);
     if (document.hidden || !this.#id) return;
     const [id, position] = [this.#id, this.lastPosition];
-    this.lookTimer = setTimeout(() => {
-      if (id !== this.#id) return;
-      this.#read = Math.max(this.#read, position);
-      this.saw(id, position);
+    setTimeout(() => {
+      if (id === this.#id && !document.hidden) this.#seen(position);
     }, READ_MS);
+  }
+  #seen(position) {
+    this.#read = Math.max(this.#read, position);
+    this.saw(this.#id, this.#read);
   }
   #nearEnd() { return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_END_PX; }
 
