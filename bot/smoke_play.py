@@ -106,10 +106,17 @@ class Performance:
 
     def perform(self) -> None:
         for step in self.played.script.steps:
+            if "when" in step and not re.search(step["when"], self._text(), re.I):
+                continue
             self._send(step)
             self._compare(step.get("expect", {}))
             for row in step.get("rows", ()):
                 self._look(row)
+        for row in self.played.script.rows:
+            self._look(row)
+
+    def _text(self) -> str:
+        return "\n".join(shown(reply) for reply in self.replies)
 
     def _send(self, step: Mapping[str, Any]) -> None:
         payload = None
@@ -135,7 +142,7 @@ class Performance:
         raise Missed(f"no button like {pattern!r} among {[choice['title'] for choice in offered]}")
 
     def _compare(self, expect: Mapping[str, Any]) -> None:
-        text = "\n".join(shown(reply) for reply in self.replies)
+        text = self._text()
         for pattern in _listed(expect.get("text")):
             if not re.search(self._filled(pattern, quoted=True), text, re.I):
                 raise Missed(f"expected {pattern!r}")

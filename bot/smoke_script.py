@@ -7,6 +7,9 @@
         - say: "Where is {order}?"     # or press: a regular expression for a button of the last replies
           expect: {text: ["..."], not_text: ["..."], buttons: ["..."], cards: order, holder: queue}
           rows: [{table: orders, where: {number: "{order}"}, has: {status: cancelled}}]
+        - say: "{code}"
+          when: "code"                 # only if the last replies say so: risk may ask for one more code
+      rows: []                         # the same, looked at when all steps are played
 
 Names in braces: {order} {order2} {email} {customer} {product} {sku} {other_sku} {size} {other_size} {mark}, and {code},
 the code of the mail that comes next.
@@ -36,6 +39,7 @@ class Script:
     steps: tuple[Mapping[str, Any], ...]
     orders: tuple[str, ...] | None = None
     signed: bool = True
+    rows: tuple[Mapping[str, Any], ...] = ()  # what the database holds in the end
 
     @property
     def name(self) -> str:
@@ -62,6 +66,7 @@ def read_scripts(folder: Path = SCRIPTS) -> list[Script]:
                 tuple(said["steps"]),
                 None if orders is None else tuple(orders),
                 bool(said.get("signed", True)),
+                tuple(said.get("rows", ())),
             )
             for step in script.steps:
                 _check(file.name, step)
@@ -72,6 +77,6 @@ def read_scripts(folder: Path = SCRIPTS) -> list[Script]:
 def _check(name: str, step: Mapping[str, Any]) -> None:
     if len({"say", "press"} & set(step)) != 1:
         raise ScriptError(f"{name}: a step must have say or press: {dict(step)}")
-    unknown = set(step) - {"say", "press", "expect", "rows"} or set(step.get("expect", {})) - EXPECTATIONS
+    unknown = set(step) - {"say", "press", "when", "expect", "rows"} or set(step.get("expect", {})) - EXPECTATIONS
     if unknown:
         raise ScriptError(f"{name}: unknown {', '.join(sorted(unknown))}")
