@@ -91,12 +91,12 @@ class LocalWakeup:
         self._socket.setblocking(False)
 
     def notify(self, topic: str, ids: Iterable[str] = ()) -> None:
-        listeners = [name for name in os.listdir(self.folder) if topic in name.split("-")[0].split("+")]
-        if not listeners:
-            return
-        for part in _parts(topic, ids):
-            for name in listeners:
-                self._send(self.folder / name, part.encode())
+        messages = [part.encode() for part in _parts(topic, ids)]
+        with contextlib.suppress(FileNotFoundError):  # nobody listens any more
+            for name in os.listdir(self.folder):
+                if topic in name.split("-")[0].split("+"):
+                    for message in messages:
+                        self._send(self.folder / name, message)
 
     def _send(self, path: Path, message: bytes) -> None:
         try:
@@ -107,10 +107,13 @@ class LocalWakeup:
             log.debug("signal not sent: %s", type(error).__name__)
 
     def listen(self, *topics: str) -> "LocalListener":
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         return LocalListener(self.folder, topics)
 
     def close(self) -> None:
         self._socket.close()
+        with contextlib.suppress(OSError):  # somebody still listens
+            self.folder.rmdir()
 
 
 class LocalListener:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import httpx
 from sqlalchemy import Engine, select
 
-from bot.messaging.tables import INBOX, MESSAGES, OUTBOX
+from bot.messaging.tables import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from bot.processes import Group
 
 Texts = Callable[[int], Sequence[str]]  # what conversation number N writes, in order
@@ -42,6 +42,7 @@ class Result:
     sent: int = 0
     answered: int = 0
     apologies: int = 0
+    silent: int = 0  # done without the bot, because people hold the conversation
     deliveries: int = 0
     kills: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     seconds: float = 0.0
@@ -176,6 +177,8 @@ def check(engine: Engine, plan: Plan, texts: Texts, result: Result) -> None:
         inbox = connection.execute(select(INBOX).order_by(INBOX.c.conversation_id, INBOX.c.position)).all()
         lines = connection.execute(select(MESSAGES).order_by(MESSAGES.c.conversation_id, MESSAGES.c.position)).all()
         owed = connection.execute(select(OUTBOX)).all()
+        people = select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.holder != "bot")
+        held = set(connection.execute(people).scalars())
     line_at = {(line.conversation_id, line.position): line for line in lines}
     replies: dict[str, list[int]] = defaultdict(list)
     for item in sorted(owed, key=lambda item: item.position):
@@ -186,6 +189,9 @@ def check(engine: Engine, plan: Plan, texts: Texts, result: Result) -> None:
     for item in inbox:
         written[item.conversation_id].append(line_at[item.conversation_id, item.position].body["text"])
         positions = replies[item.id]
+        if item.status == "done" and not positions and item.conversation_id in held:
+            result.silent += 1
+            continue
         if item.status == "ready" or not positions:
             result.problems.append(f"message {item.id} was not answered: {item.status}, {item.error}")
             continue
