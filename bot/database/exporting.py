@@ -156,6 +156,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ExportRefused, NoSuchCustomer, MigrationError) as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"{target} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     finally:
         engine.dispose()
     print(f"wrote {sum(counts.values()):,} rows of {len(counts)} tables to {target}")

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from bot.database.base import utc_now
@@ -27,7 +28,7 @@ from bot.database.import_reading import ImportRefused, Problem, read
 from bot.database.import_references import Seen, check_references
 from bot.database.import_schema import SCHEMAS, Schema, markdown
 from bot.database.import_writing import WRITERS, Entry
-from bot.database.migrate import MigrationError, migrate
+from bot.database.migrate import MigrationError, migrate, reason
 from bot.database.shop import ShopFact
 
 CHUNK = 500  # entries looked up and written together; SQLite allows 32,766 values in one statement
@@ -200,6 +201,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ImportRefused, MigrationError) as error:
         print(error, file=sys.stderr)
         return 1
+    except DBAPIError as error:  # a full disk, a lock held for too long
+        print(f"the database refused, nothing was imported: {reason(error)}", file=sys.stderr)
+        return 1
     finally:
         engine.dispose()
 
@@ -235,7 +239,10 @@ def _on_screen(engine: Engine, options: argparse.Namespace, console: Console) ->
         )
     if report.bad:
         console.print(problem_table(report))
-        print(f"{options.file.name}: {report.bad:,} problems, nothing was imported", file=sys.stderr)
+        print(
+            f"{options.file.name}: {report.bad:,} problem{'s' * (report.bad != 1)}, nothing was imported",
+            file=sys.stderr,
+        )
         return 1
     done = "imported" if report.written else "checked, nothing written"
     console.print(f"{report.entries:,} {options.kind} {done} in {time.monotonic() - started:.1f} s")

@@ -61,7 +61,7 @@ def migrate(engine: Engine) -> Migrated:
             command.upgrade(_config(connection), "head")
             after = MigrationContext.configure(connection).get_current_revision()
     except DBAPIError as error:
-        raise MigrationError(f"database {engine.url.render_as_string()} cannot be migrated: {error.orig}") from error
+        raise MigrationError(f"database {engine.url.render_as_string()} cannot be migrated: {reason(error)}") from error
     with open_sessions(engine).begin() as session:
         added = policies.add_missing(session)
     return Migrated(before, str(after), added)
@@ -85,15 +85,23 @@ def _check(connection: Connection) -> str | None:
     return revision
 
 
+def reason(error: DBAPIError) -> str:
+    """The database's own words, in one line."""
+    return (str(error.orig).strip().splitlines() or ["no reason given"])[0]
+
+
 def require_current(engine: Engine) -> None:
     """For processes that need the tables.
 
     Raises:
-        MigrationError: the database is behind (or ahead of) this version.
+        MigrationError: the database is behind (or ahead of) this version, or cannot be reached.
     """
-    with engine.connect() as connection:
-        revision = _check(connection)
-        head = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    try:
+        with engine.connect() as connection:
+            revision = _check(connection)
+            head = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    except DBAPIError as error:
+        raise MigrationError(f"database {engine.url.render_as_string()} cannot be read: {reason(error)}") from error
     if revision != head:
         raise MigrationError("the database is not at this version's tables; run `python -m bot.database.migrate`")
 

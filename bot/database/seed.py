@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from bot.database import demo_showcase, policies
@@ -35,7 +36,7 @@ from bot.database.demo_fraud import Planter
 from bot.database.demo_orders import Book
 from bot.database.demo_words import promotion_rows, reviews_of
 from bot.database.engine import open_engine, open_sessions
-from bot.database.migrate import MigrationError, require_current
+from bot.database.migrate import MigrationError, reason, require_current
 from bot.database.shop import Customer, Order, Product, ShopFact
 
 SEED = 20260
@@ -270,6 +271,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             _seed_on_screen(engine, datetime(day.year, day.month, day.day, tzinfo=UTC), options.force, console)
     except (SeedError, MigrationError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except DBAPIError as error:  # a full disk, a lock held for too long
+        print(f"the demo shop could not be written, and nothing was: {reason(error)}; run this again", file=sys.stderr)
         return 1
     finally:
         engine.dispose()
