@@ -33,8 +33,8 @@ class Gpt2Config:
     dropout: float = 0.1
     # training
     epochs: int = 4
-    batch: int = 32
-    learning_rate: float = 2e-3  # small models bear, and need, high rates
+    batch: int = 16
+    learning_rate: float = 3e-3  # small models bear, and need, high rates
     minimum_rate: float = 1e-4
     weight_decay: float = 0.1
     warm_up: float = 0.05  # share of the steps

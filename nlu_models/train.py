@@ -33,6 +33,7 @@ LAYOUT = "1"  # raise when the trained files change: it is part of the checksum 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: waiting threads leave the cores to others
     from bot import settings
 
     console = Console()
