@@ -54,6 +54,7 @@ class Panel {
       retry: (id) => this.connection?.retry(id),
       discard: (id) => { this.#giveBack(id); this.connection?.discard(id); },
     });
+    this.logo = el("span", { class: "logo", "aria-hidden": "true" });
     this.heading = el("h2", { id: "title" });
     this.subtitle = el("p", { class: "subtitle", role: "status" });
     this.languageButton = el("button", { type: "button", class: "header-button text", onclick: () => this.#switchLanguage() });
@@ -64,7 +65,7 @@ class Panel {
     this.count = el("div", { class: "count", id: "count", role: "status", hidden: true });
     this.form = el("form", { class: "composer", novalidate: true }, el("div", { class: "field" }, this.input, this.sendButton), this.count);
     this.panel = el("div", { class: "panel", part: "panel", role: "dialog", "aria-labelledby": "title", tabindex: -1, hidden: true },
-      el("header", {}, el("span", { class: "logo", "aria-hidden": "true" }, icon("assistant")), el("div", { class: "titles" }, this.heading, this.subtitle), this.languageButton, this.closeButton),
+      el("header", {}, this.logo, el("div", { class: "titles" }, this.heading, this.subtitle), this.languageButton, this.closeButton),
       this.log.node, this.notice, this.form);
     root.append(this.panel);
 
@@ -326,6 +327,7 @@ class Panel {
     const about = status === "connecting" && this.connection ? words.connecting
       : holder === "agent" ? words.withPerson(agent || words.team) : holder === "queue" ? words.waiting : words.answersAtOnce;
     if (this.subtitle.textContent !== about) this.subtitle.textContent = about;
+    this.logo.replaceChildren(holder === "agent" && agent ? el("b", {}, [...agent][0].toUpperCase()) : icon(holder === "agent" ? "person" : "assistant"));
     this.panel.dataset.holder = holder;
     this.panel.dataset.line = status;
   }

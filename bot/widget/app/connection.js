@@ -264,8 +264,15 @@ export class Connection {
   }
   /** The visitor has signed in at the shop; someone else than before gets a conversation of their own. */
   async identify(customerToken) {
-    await this.#session();
-    const answer = await this.#call("POST", "/api/widget/identify", { customer_token: customerToken });
+    let answer;
+    try {
+      await this.#session();
+      answer = await this.#call("POST", "/api/widget/identify", { customer_token: customerToken });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#forgetSession(); // the next message opens it anew, and that carries the token too
+      return;
+    }
     const other = this.#conversation !== answer.conversation_id;
     this.#adopt(answer);
     if (other) this.wake();
