@@ -298,7 +298,7 @@ def test_messages_that_come_while_it_is_closed_are_counted_on_the_launcher(chat)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_it_fills_the_screen_and_keeps_focus_inside(small_house, new_context, picture, scheme):
-    page = new_context(390, 844, color_scheme=scheme, has_touch=True).new_page()
+    page = new_context(390, 844, color_scheme=scheme, has_touch=True, reduced_motion="reduce").new_page()
     page.goto(small_house.url)
     chat = Chat(page).open()
     assert chat.panel.bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 844}
