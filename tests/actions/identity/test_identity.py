@@ -103,7 +103,9 @@ def test_nothing_tells_whether_an_address_has_an_account(desk) -> None:
 def test_the_limits_of_known_and_unknown_addresses_are_alike(desk) -> None:
     answers = {
         address: [
-            ask(desk, address, conversation=c, request_id=f"{address}{n}{c}").limited for c in conversations for n in range(3)
+            ask(desk, address, conversation=c, request_id=f"{address}{n}{c}").limited
+            for c in conversations
+            for n in range(3)
         ]
         for address, conversations in ((KNOWN, ("c1", "c2")), (UNKNOWN, ("c3", "c4")))
     }  # fmt: skip

@@ -158,7 +158,10 @@ def add_order(
     session.add(order)
     session.flush()
     for position, (product, sku, name, options, quantity, price) in enumerate(
-        [("boot", "boot-42", "Trail boot", {"size": "42"}, 1, 9000), ("mug", "mug-s", "Tin mug", {"size": "S"}, 2, 1000)],
+        [
+            ("boot", "boot-42", "Trail boot", {"size": "42"}, 1, 9000),
+            ("mug", "mug-s", "Tin mug", {"size": "S"}, 2, 1000),
+        ],
         1,
     ):
         session.add(

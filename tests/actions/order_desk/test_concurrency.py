@@ -59,7 +59,9 @@ def test_cancelling_and_paying_otherwise_at_once_leave_the_money_right(shop) -> 
     )
     with shop.sessions() as session:
         paid = {
-            kind: session.scalar(select(func.sum(Payment.amount_minor)).where(Payment.kind == kind, Payment.order_id == "K-1001"))
+            kind: session.scalar(
+                select(func.sum(Payment.amount_minor)).where(Payment.kind == kind, Payment.order_id == "K-1001")
+            )
             for kind in ("payment", "refund")
         }  # fmt: skip
     assert paid["payment"] == paid["refund"]

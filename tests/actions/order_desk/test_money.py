@@ -69,9 +69,7 @@ def play(shop: Shop, request_id: str, kind: str, *more) -> None:
     """Do one step; a refusal is as good as anything."""
     if kind == "receive":
         with shop.sessions.begin() as session:
-            number = session.scalar(
-                select(ReturnRequest.number).where(ReturnRequest.status == "label_sent").limit(1)
-            )
+            number = session.scalar(select(ReturnRequest.number).where(ReturnRequest.status == "label_sent").limit(1))
             if number is not None:
                 receiving.receive(session, number, accepted=more[0], **shop.by(request_id, actor="system"))
         return

@@ -111,9 +111,7 @@ def test_one_line_is_not_returned_twice(shop) -> None:
 def test_a_shop_that_allows_one_return_or_exchange_allows_no_second(shop) -> None:
     shop.policy("returns_and_exchanges_per_order", 1)
     shop.do(returning.return_lines, "K-1003", [BOOT], "other")
-    outcome = shop.do(
-        returning.exchange_lines, "K-1003", [LineChange("K-1003-2", new_sku="mug-l")], request_id="m2"
-    )
+    outcome = shop.do(returning.exchange_lines, "K-1003", [LineChange("K-1003-2", new_sku="mug-l")], request_id="m2")
     assert outcome.code == "one_per_order"
 
 
@@ -127,9 +125,7 @@ def test_an_exchange_sets_the_new_one_aside_and_charges_the_difference(shop) -> 
 
 def test_a_second_exchange_is_refused(shop) -> None:
     shop.do(returning.exchange_lines, "K-1003", [LineChange("K-1003-1", new_sku="boot-41")])
-    outcome = shop.do(
-        returning.exchange_lines, "K-1003", [LineChange("K-1003-2", new_sku="mug-l")], request_id="m2"
-    )
+    outcome = shop.do(returning.exchange_lines, "K-1003", [LineChange("K-1003-2", new_sku="mug-l")], request_id="m2")
     assert (outcome.code, outcome.facts["limit"]) == ("one_per_order", 1)
 
 
