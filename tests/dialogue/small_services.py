@@ -3,11 +3,12 @@
 `python -m tests.dialogue.small_services URL PORT` serves them as an action server.
 """
 
+import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -132,7 +133,7 @@ class Risk:
 
 def small_services(url: str, *, risk: Risk | None = None, budget_seconds: float = 8.0) -> Services:
     engine = open_engine(url)
-    readers = open_readers(engine)
+    readers, ticks = open_readers(engine), itertools.count()
     return Services(
         sessions=open_sessions(engine),
         readers=readers,
@@ -141,7 +142,7 @@ def small_services(url: str, *, risk: Risk | None = None, budget_seconds: float 
         assess=risk or Risk(),
         drafts=NoDrafts(),
         threads=ThreadPoolExecutor(4),
-        clock=lambda: NOW,
+        clock=lambda: NOW + timedelta(milliseconds=next(ticks)),  # two things never happen at one moment
         budget_seconds=budget_seconds,
     )
 
