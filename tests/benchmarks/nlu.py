@@ -1,7 +1,7 @@
 """`kefu bench nlu`: the intent ensemble on public data sets, every member and every fusion, beside its best member.
 
-Each data set is split by its authors; training and choosing happen on train (and validation) rows alone, and the rows are
-proven disjoint from the test rows before anything is trained. Folders: banking77, clinc150, hwu64, hint3*, smp2017_zh.
+Each data set is split by its authors; training and choosing happen on train (and validation) rows alone, and the rows
+are proven disjoint from the test rows before anything is trained. Folders: banking77, clinc150, hwu64, hint3*, smp2017_zh.
 """
 
 import gzip
@@ -117,7 +117,7 @@ def run(split: Split, encoder: Path, epochs: int) -> list[Row]:
         rate = len(texts) / (time.perf_counter() - began)
         number = {label: place for place, label in enumerate(labels)}
         held = np.array([number[example.label] for example in trained.validation])
-        systems = {name: scores for name, scores in zip(MEMBERS, opinions.scores, strict=True)}
+        systems = dict(zip(MEMBERS, opinions.scores, strict=True))
         for way in WAYS:
             fitted = Fusion.fit(way, MEMBERS, trained.opinions.scores, held)
             systems[way] = fitted(opinions.scores)
