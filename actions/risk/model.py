@@ -139,11 +139,15 @@ class RiskModel:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model and what its making showed: out-of-fold scores, and average precision of every member and fusion."""
+    """A model and what its making showed: out-of-fold scores, and average precision of every member and fusion.
+
+    `fusions` are all of them, fitted on the out-of-fold scores; the model holds the best.
+    """
 
     model: RiskModel
     out_of_fold: Floats  # (rows,) of the shipped fusion, calibrated, each by curves that did not see the row
     precision: Mapping[str, float]
+    fusions: Mapping[str, Fusion]
 
 
 def fit(
@@ -180,8 +184,9 @@ def fit(
     calibration = _curve(fused[best], happened)
     told("members on all rows")
     members = {name: FITS[name](table, happened, seed) for name in names}
-    model = RiskModel(tuple(features), members, Fusion(best).fit(scores, happened), calibration)
-    return Fitted(model, _held_out_calibration(fused[best], happened, splits), precision)
+    fusions = {name: Fusion(name).fit(scores, happened) for name in FUSIONS}
+    model = RiskModel(tuple(features), members, fusions[best], calibration)
+    return Fitted(model, _held_out_calibration(fused[best], happened, splits), precision, fusions)
 
 
 def precision_of(happened: NDArray[np.bool_], scores: Floats) -> float:

@@ -41,16 +41,16 @@ def tokens(order: OrderSeen, history: History) -> tuple[int, ...]:
     events += history.accounts.before(customer, at)[-LAST:]
     events += history.returns.before(customer, at)[-LAST:]
     events += history.failures.before(customer, at)[-LAST:]
-    events.sort(key=lambda each: (each.at, _kind(each)))
-    found, last = [_token("start", None)], None
+    events.sort(key=lambda each: (each.at, kind_of(each)))
+    found, last = [token("start", None)], None
     for event in [*events, order][-LAST:]:
         gap = None if last is None else (event.at - last).total_seconds()
-        found.append(_token(_kind(event), gap))
+        found.append(token(kind_of(event), gap))
         last = event.at
     return tuple(found)
 
 
-def _kind(event: AccountSeen | OrderSeen | ReturnSeen | PaymentFailed) -> str:
+def kind_of(event: AccountSeen | OrderSeen | ReturnSeen | PaymentFailed) -> str:
     if isinstance(event, OrderSeen):
         return f"order{sum(event.amount_minor >= size for size in SIZES)}"
     if isinstance(event, AccountSeen):
@@ -58,7 +58,8 @@ def _kind(event: AccountSeen | OrderSeen | ReturnSeen | PaymentFailed) -> str:
     return "return" if isinstance(event, ReturnSeen) else "failed"
 
 
-def _token(kind: str, gap: float | None) -> int:
+def token(kind: str, gap: float | None) -> int:
+    """A kind of event and the seconds since the one before (None: it is the first)."""
     bucket = len(GAPS) if gap is None else sum(gap > limit for limit in GAPS)
     return KINDS.index(kind) * (len(GAPS) + 1) + bucket
 

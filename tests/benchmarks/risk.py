@@ -1,0 +1,191 @@
+"""`kefu bench risk`: every member, every fusion, LightGBM alone on the same features, on public data and the demo shop.
+
+fraud_ecommerce is cut at 70 % twice: by time, and at random. Features are the point-in-time ones of the shop, as far as
+its columns go (sign-up, purchase, value, device, network address); sex and age are read by nothing. The demo shop is
+scored out of fold by customer.
+"""
+
+import csv
+import gzip
+import hashlib
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from actions.risk import features, model, reading, sequence, train
+from actions.risk.events import OrderSeen, Seen
+from actions.risk.history import History
+from actions.risk.members import Table
+from bot import settings as bot_settings
+from bot.database.engine import open_engine, open_readers
+from ensemble.calibration import expected_calibration_error
+from tests.benchmarks import report
+from tests.benchmarks.report import Row
+
+Floats = NDArray[np.float64]
+TRAIN_SHARE = 0.7
+EXTRA = ("source", "browser", "account_seconds", "month")
+REVIEW = 0.02
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = report.parser("risk", "Order risk: members and fusions on public data and the demo shop")
+    parser.add_argument("--only", choices=("fraud_ecommerce", "demo_shop"), help="one data set")
+    arguments = parser.parse_args(argv)
+    rows: list[Row] = []
+    with report.progress() as bar:
+        if arguments.only != "demo_shop":
+            rows += public(arguments.data / "fraud_ecommerce", bar)
+        if arguments.only != "fraud_ecommerce":
+            rows += demo_shop(bar)
+    report.write(rows, title="risk", json_file=arguments.json, plots=arguments.plots)
+    return 0
+
+
+def public(folder: Path, bar: object) -> list[Row]:
+    file = folder / "fraud_data_70.csv.gz"
+    if not file.exists():
+        print(f"risk: {file} is not there; its rows are left out", file=sys.stderr)
+        return []
+    table, happened, times, customers, names = read_public(file)
+    by_time = np.argsort(times, kind="stable")
+    at_random = np.random.default_rng(7).permutation(len(happened))
+    rows: list[Row] = []
+    for data, order in (("fraud_ecommerce_time", by_time), ("fraud_ecommerce", at_random)):
+        cut = int(len(order) * TRAIN_SHARE)
+        train_rows, test_rows = order[:cut], order[cut:]
+        rows += compared(data, table, happened, customers, names, train_rows, test_rows, bar)
+    return rows
+
+
+def read_public(file: Path) -> tuple[Table, NDArray[np.bool_], Floats, list[str], tuple[str, ...]]:
+    """Features, outcomes, times, customers (the device: its purchases stay on one side of a fold), feature names."""
+    with gzip.open(file, "rt", encoding="utf-8", newline="") as lines:
+        raw = list(csv.DictReader(lines))
+    orders = [_order(row) for row in raw]
+    history = History(Seen(orders=tuple(orders)))
+    extra = np.array([_extra(row, order) for row, order in zip(raw, orders, strict=True)])
+    rows = np.concatenate([features.matrix(orders, history), extra], axis=1)
+    chains = [_chain(order, history) for order in orders]
+    happened = np.array([row["class"] == "1" for row in raw])
+    times = np.array([order.at.timestamp() for order in orders])
+    return Table(rows, chains), happened, times, [row["device_id"] for row in raw], (*features.NAMES, *EXTRA)
+
+
+def _order(row: dict[str, str]) -> OrderSeen:
+    return OrderSeen(
+        id=row["row_id"],
+        customer_id=row["user_id"],
+        at=_time(row["purchase_time"]),
+        amount_minor=round(float(row["purchase_value"]) * 100),
+        account_created_at=_time(row["signup_time"]),
+        device=row["device_id"],
+        ip=row["ip_address"] or None,
+    )
+
+
+def _extra(row: dict[str, str], order: OrderSeen) -> list[float]:
+    signed_up = (order.at - _time(row["signup_time"])).total_seconds()
+    return [_code(row["source"]), _code(row["browser"]), float(signed_up < 120), float(order.at.month)]
+
+
+def _chain(order: OrderSeen, history: History) -> tuple[int, ...]:
+    """The purchases of the device: here a person has one purchase, a device may have many."""
+    alike = history.by_device.before(order.device, order.at)[-sequence.LAST :]
+    found, last = [], order.account_created_at
+    for each in [*alike, order]:
+        found.append(sequence.token(sequence.kind_of(each), (each.at - last).total_seconds() if last else None))
+        last = each.at
+    return (0, *found)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _code(text: str) -> float:
+    return float(int(hashlib.sha256(text.encode()).hexdigest()[:4], 16) % 97)
+
+
+def compared(
+    data: str,
+    table: Table,
+    happened: NDArray[np.bool_],
+    groups: Sequence[str],
+    names: tuple[str, ...],
+    train_rows: NDArray[np.int64],
+    test_rows: NDArray[np.int64],
+    bar: object,
+) -> list[Row]:
+    """Fit on the train rows, score the test rows with every member, every fusion, and what would be shipped."""
+    task = bar.add_task(data, total=train.STEPS)  # type: ignore[attr-defined]
+    learnt = table.take(train_rows)
+    fitted = model.fit(
+        learnt,
+        happened[train_rows],
+        [groups[row] for row in train_rows],
+        names,
+        told=lambda _: bar.advance(task),  # type: ignore[attr-defined]
+    )
+    tested, truth = table.take(test_rows), happened[test_rows]
+    raw = fitted.model.member_scores(tested)
+    systems = dict(zip(fitted.model.members, raw, strict=True))
+    systems |= {name: fusion(raw) for name, fusion in fitted.fusions.items()}
+    systems["kefu"] = fitted.model.calibrated(fitted.model.fusion(raw))
+    rows = [row for name, scores in systems.items() for row in measures(data, name, truth, scores)]
+    over = _precision(truth, systems["kefu"]) - _precision(truth, systems["lightgbm"])
+    rows.append(Row(data, "kefu", "auc_pr_over_lightgbm", over))
+    rows.append(Row(data, "kefu", "ece", expected_calibration_error(systems["kefu"], truth)))
+    return rows
+
+
+def measures(data: str, system: str, truth: NDArray[np.bool_], scores: Floats) -> list[Row]:
+    filled = np.nan_to_num(scores, nan=float(np.nanmin(scores)))
+    pairs = np.column_stack([truth, filled])
+    value, low, high = report.interval(pairs, lambda sample: _precision(sample[:, 0] > 0, sample[:, 1]), rounds=200)
+    return [
+        Row(data, system, "auc_pr", value, low, high),
+        Row(data, system, "auc_roc", float(roc_auc_score(truth, filled))),
+        Row(data, system, "recall_at_1pct_fpr", recall_at_fpr(truth, filled, 0.01)),
+    ]
+
+
+def recall_at_fpr(truth: NDArray[np.bool_], scores: Floats, most: float) -> float:
+    """The largest recall whose false-positive rate is at most `most`."""
+    false, true, _ = roc_curve(truth, scores)
+    return float(true[false <= most].max())
+
+
+def demo_shop(bar: object) -> list[Row]:
+    """The shop of the settings' database, out of fold by customer; recall of each planted kind at 2 % reviewed."""
+    with open_readers(open_engine(str(bot_settings.load().database_url)))() as session:
+        labelled = reading.everything(session)
+    try:
+        prepared = train.prepare(labelled)
+    except train.TooLittle as error:
+        print(f"risk: {error}", file=sys.stderr)
+        return []
+    task = bar.add_task("demo_shop", total=train.STEPS)  # type: ignore[attr-defined]
+    fitted = train.fit(prepared, lambda _: bar.advance(task))  # type: ignore[attr-defined]
+    metrics = train.measured(prepared, fitted, REVIEW)
+    rows = [Row("demo_shop", name, "auc_pr", value) for name, value in fitted.precision.items()]
+    rows.append(Row("demo_shop", "kefu", "auc_pr", metrics["auc_pr"]))
+    rows.append(Row("demo_shop", "kefu", "recall_at_2pct_review", metrics["recall_at_review"]))
+    rows += [Row("demo_shop", "kefu", f"recall_{kind}", value) for kind, value in metrics["recall_by_kind"].items()]
+    rows.append(Row("demo_shop", "kefu", "ece", metrics["ece"]))
+    found = train.report(prepared, fitted)["drift"] or {"psi": {}}
+    rows += [Row("demo_shop", "kefu", f"psi_{name}", value) for name, value in found["psi"].items()]
+    return rows
+
+
+def _precision(truth: NDArray[np.bool_], scores: Floats) -> float:
+    return float(average_precision_score(truth, scores)) if truth.any() else float("nan")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
