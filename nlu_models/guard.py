@@ -40,16 +40,16 @@ PROMISES = _table(
     replacement=r"\b(?:send|ship|get|mail)\b[^.!?]{0,20}\b(?:replacement|new one|another one)\b|\breplacement (?:is|will|has)\b|补发|重新(?:发|寄)|寄(?:一个)?新的|换新",
     exception=r"\bexception\b|\bjust (?:this once|for you)\b|\bspecial(?:ly)? for you\b|\bbend the rules\b|破例|特别为您|例外",
     cancel_done=r"\b(?:has|have|been|is|was|'ve)\b[^.!?]{0,16}\bcancel+ed\b|\b(?:i|we) (?:just )?cancel+ed\b|已(?:经)?(?:为您|帮您)?(?:成功)?取消|取消成功",
-    change_done=r"\b(?:has|have|been|'ve)\b[^.!?]{0,16}\b(?:changed|updated|upgraded|shipped|dispatched|delivered)\b|\b(?:i|we)(?:'ve| have)? (?:just )?(?:changed|updated|upgraded|shipped)\b|已(?:经)?(?:为您|帮您)?(?:修改|更改|更新|升级|发货|寄出|签收|送达)",
+    change_done=r"\b(?:has|have|been|was|were|is|are|'ve)\b[^.!?]{0,16}\b(?:changed|updated|upgraded|shipped|dispatched|delivered)\b|\b(?:i|we)(?:'ve| have)? (?:just )?(?:changed|updated|upgraded|shipped)\b|已(?:经)?(?:为您|帮您)?(?:修改|更改|更新|升级|发货|寄出|签收|送达)",
     in_stock=r"\b(?:in|out of) stock\b|\bsold out\b|\bavailable (?:now|again)\b|\bback in\b|有货|现货|缺货|售罄|断货|到货",
 )
 POLICY = _table(
     warranty=r"\bwarrant\w+|\bguarantee\b|保修|质保|三包|联保",
     return_window=r"\breturn (?:window|period|right|policy)\b|\bright of withdrawal\b|\b(?:return|exchange)(?:s|ed)? (?:\w+ ){0,4}within\b|\bno[- ]questions[- ]asked\b|退货期|退换期|无理由|退货政策",
-    free_return=r"\breturn(?:s|ing)? (?:\w+ ){0,3}(?:is|are) (?:free|possible|accepted)\b|\bprepaid label\b|\breturn label\b|退货(?:免费|包邮)|运费险|退货标签",
+    free_return=r"\breturn(?:s|ing)? (?:\w+ ){0,3}(?:is|are) (?:free|possible|accepted)\b|\bprepaid label\b|\breturn label\b|退货(?:免费|包邮)|退货标签",
     no_return=r"\bnon[- ]?(?:returnable|refundable)\b|\bno (?:returns|refunds)\b|\bcannot be (?:returned|refunded|exchanged)\b|\bfinal sale\b|不(?:可|能|支持|接受|予)(?:退|换)|概不退换|一经售出",
     tax=r"\b(?:vat|customs|dut(?:y|ies)|import (?:tax|fee)s?|taxes)\b|关税|增值税|海关",
-    insurance=r"\binsur(?:ed|ance)\b|保险",
+    insurance=r"\binsur(?:ed|ance)\b|保险|运费险",
     price_match=r"\bprice[- ]match\w*|\bprice protection\b|\blowest price\b|\bbest price\b|价保|保价|差价|全网最低",
     restocking=r"\brestocking\b|\bhandling fee\b|\bservice fee\b|\bcancellation fee\b|手续费|服务费|违约金",
     express=r"\bexpress\b|\bnext[- ]day\b|\bsame[- ]day\b|\bpriority (?:shipping|delivery)\b|加急|次日达|当日达|顺丰速运",
@@ -81,6 +81,24 @@ HAN_COUNT = re.compile(
     r"(?:[零〇二两三四五六七八九十百千万半]|一(?=[天周年月日元块折倍百千万十]|个(?:月|星期|工作日|小时)|小时))[零〇一二两三四五六七八九十百千万半]*"
 )
 DIGITS = re.compile(r"\d+(?:[.,:]\d+)*")
+# a length of time or a share: the number alone is not enough, "2" of a product's name must not allow "two weeks"
+DURATION = re.compile(
+    rf"(?P<n>\d+(?:[.,]\d+)?|{numerals.WORDS}|{numerals.HAN_NUMBER})[\s-]*(?:(?:business|working|calendar|full)\s+)?(?:个)?(?P<unit>days?|weeks?|months?|years?|hours?|minutes?|percent|%|工作日|天|日(?!元)|周|星期|礼拜|月|年|小时|分钟|折)",
+    re.IGNORECASE,
+)
+UNITS = {
+    "天": "day",
+    "日": "day",
+    "工作日": "day",
+    "周": "week",
+    "星期": "week",
+    "礼拜": "week",
+    "月": "month",
+    "年": "year",
+    "小时": "hour",
+    "分钟": "minute",
+    "%": "percent",
+}
 PERSON_ZH = re.compile(r"[\u4e00-\u9fff]{1,3}(?:先生|女士|小姐|经理|主管|师傅|老师|总监|客服专员)")
 TITLE_EN = re.compile(r"\b(?:mr|mrs|ms|dr|prof|manager|director|agent)\.? [A-Z][\w'-]+")
 CAPITAL = re.compile(
@@ -175,6 +193,10 @@ def _numbers(said: str, known: str) -> list[Objection]:
     """Every number of the draft must be one of the evidence, by value: "five" and 5 are the same."""
     allowed = _values(known)
     found = [Objection("number", m.group()) for m in CODE.finditer(said) if m.group() not in known]
+    known_durations = _durations(known)
+    found += [
+        Objection("number", text) for text, meant in _durations(said).items() if meant not in known_durations.values()
+    ]
     rest = CODE.sub(" ", said)
     for pattern in (DIGITS, NUMBER_WORD, HAN_COUNT):
         for match in pattern.finditer(rest):
@@ -184,6 +206,15 @@ def _numbers(said: str, known: str) -> list[Objection]:
                 and numerals.value(match.group()) not in allowed
             ):
                 found.append(Objection("number", match.group()))
+    return found
+
+
+def _durations(text: str) -> dict[str, tuple[float | None, str]]:
+    """What is said -> (number, unit)."""
+    found = {}
+    for match in DURATION.finditer(text):
+        unit = match.group("unit").lower()
+        found[match.group()] = (numerals.value(match.group("n")), UNITS.get(unit, unit.rstrip("s")))
     return found
 
 

@@ -1,7 +1,8 @@
 """`kefu bench nlu`: the intent ensemble on public data sets, every member and every fusion, beside its best member.
 
 Each data set is split by its authors; training and choosing happen on train (and validation) rows alone, and the rows
-are proven disjoint from the test rows before anything is trained. Folders: banking77, clinc150, hwu64, hint3*, smp2017_zh.
+are proven disjoint from the test rows before anything is trained. Folders read: banking77, clinc150, hwu64,
+hint3*, smp2017_zh.
 """
 
 import gzip
