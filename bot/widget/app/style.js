@@ -16,7 +16,7 @@ export const CSS = `
 :host([position="start"]) .panel { inset-inline: calc(var(--kefu-offset) + env(safe-area-inset-left, 0px)) auto; }
 @keyframes rise { from { opacity: 0; transform: translateY(12px) scale(.985); } }
 .panel *, .panel *::before { box-sizing: border-box; }
-.panel button, .panel textarea { font: inherit; color: inherit; letter-spacing: inherit; }
+.panel :where(button, textarea) { font: inherit; color: inherit; letter-spacing: inherit; }
 .panel button { cursor: pointer; }
 .panel :is(button, a, [tabindex]):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .panel svg { inline-size: 20px; block-size: 20px; flex: none; }
