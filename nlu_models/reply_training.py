@@ -17,7 +17,7 @@ from ensemble.artifact import ArtifactError
 from nlu_models import dataset, gpt2, guard, intent, vocabulary
 from nlu_models.dataset import DatasetError, Example
 from nlu_models.guard import Evidence
-from nlu_models.intent import WITH_GPT2, Decision, Opinions, arrays_from
+from nlu_models.intent import MEMBERS, WITH_GPT2, Decision, Opinions, arrays_from
 from nlu_models.reply import KIND, Approved, DraftRequest, ReplyWriter
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
@@ -250,7 +250,11 @@ def _join(models: Path, writer: ReplyWriter, validation: Sequence[Example]) -> t
     opinions = Opinions(scores, arrays["logits"].astype(np.float32), arrays["nearest"], likelihood)
     decision, trials = training.decide(opinions, validation, labels, WITH_GPT2)
     wanted = np.array([labels.index(example.label) for example in validation])
-    return decision, {
+    without = replace(opinions, scores=opinions.scores[:-1], likelihood=None)
+    _, trials_without = training.decide(without, validation, labels, MEMBERS)
+    helps = (trials[0].accuracy, -trials[0].log_loss) > (trials_without[0].accuracy, -trials_without[0].log_loss)
+    return decision if helps else None, {
+        "gpt2_joins_the_intent_ensemble": helps,
         "gpt2_intent_accuracy": round(float((np.nan_to_num(chances).argmax(axis=1) == wanted).mean()), 4),
         "fusion_with_gpt2": trials[0].way,
         "fusion_accuracy_with_gpt2": round(trials[0].accuracy, 4),
