@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -28,15 +28,15 @@ from retrieval.encoder import Encoder, EncoderError, Rows, encoder_place, open_e
 from retrieval.index import VectorIndex, set_threads
 from retrieval.lexical import LexicalIndex
 from retrieval.lexicon import vocabulary
-from retrieval.product_text import product_text
-from retrieval.search import KIND, languages_of, lexical_product_text
+from retrieval.search import KIND, languages_of, lexical_product_text, passage_rows, product_rows
 from retrieval.shop_source import read_documents, read_products
 from retrieval.store import line_of
 
 ENCODED_TOGETHER = 256
-FORMAT = "1"  # of the artifact: raised when older ones can no longer be read
+FORMAT = "2"  # of the artifact: raised when older ones can no longer be read
 
 Tick = Callable[[int], None]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,14 @@ def build(
 ) -> Built:
     """Encode, index, calibrate and save."""
     passages = [passage for document in documents for passage in cut(document)]
-    product_rows = _product_rows(products, encoder, tick)
-    passage_rows = _encoded([passage.searchable for passage in passages], encoder, tick)
-    fitted = calibrate.calibrated(products, passages, product_rows, passage_rows, encoder)
+    spoken = [(product, language) for product in products for language in languages_of(product)]
+    rows_of_products = _encoded(spoken, lambda part: product_rows(part, encoder), tick)
+    rows_of_passages = _encoded(passages, lambda part: passage_rows(part, encoder), tick)
+    fitted = calibrate.calibrated(rows_of_products, rows_of_passages)
     files = {
-        **_built([id for id, _ in product_rows], _stacked(product_rows, encoder)).files("products"),
+        **_built(rows_of_products, encoder).files("products"),
         **LexicalIndex.built((product.id, lexical_product_text(product)) for product in products).files("products"),
-        **_built([passage.id for passage in passages], passage_rows).files("passages"),
+        **_built(rows_of_passages, encoder).files("passages"),
         **LexicalIndex.built((passage.id, passage.searchable) for passage in passages).files("passages"),
         "products.jsonl": _lines(products),
         "passages.jsonl": _lines(passages),
@@ -136,29 +137,21 @@ def _with_progress(
         return build(folder, products, documents, encoder, tick=lambda count: progress.advance(task, count))
 
 
-def _product_rows(products: Sequence[Product], encoder: Encoder, tick: Tick | None) -> list[tuple[str, Rows]]:
-    """(row id, row) of each product in each language it is written in."""
-    pairs = [(f"{p.id}|{language}", product_text(p, language)) for p in products for language in languages_of(p)]
-    rows = _encoded([text for _, text in pairs], encoder, tick)
-    return [(id, row) for (id, _), row in zip(pairs, rows, strict=True)]
-
-
-def _encoded(texts: Sequence[str], encoder: Encoder, tick: Tick | None) -> Rows:
-    rows = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
-    for start in range(0, len(texts), ENCODED_TOGETHER):
-        chunk = list(texts[start : start + ENCODED_TOGETHER])
-        rows[start : start + len(chunk)] = encoder.encode_passages(chunk)
+def _encoded(
+    items: Sequence[Item], encode: Callable[[Sequence[Item]], dict[str, Rows]], tick: Tick | None
+) -> dict[str, Rows]:
+    rows: dict[str, Rows] = {}
+    for start in range(0, len(items), ENCODED_TOGETHER):
+        part = items[start : start + ENCODED_TOGETHER]
+        rows.update(encode(part))
         if tick:
-            tick(len(chunk))
+            tick(len(part))
     return rows
 
 
-def _built(ids: Sequence[str], rows: Rows) -> VectorIndex:
-    return VectorIndex.built(ids, rows, gpu=False)
-
-
-def _stacked(rows: Sequence[tuple[str, Rows]], encoder: Encoder) -> Rows:
-    return np.stack([row for _, row in rows]) if rows else np.zeros((0, encoder.dimension), dtype=np.float32)
+def _built(rows: dict[str, Rows], encoder: Encoder) -> VectorIndex:
+    stacked = np.stack(list(rows.values())) if rows else np.zeros((0, encoder.dimension), dtype=np.float32)
+    return VectorIndex.built(list(rows), stacked, gpu=False)
 
 
 def _lines(items: Iterable[Product | Passage]) -> Callable[[Path], None]:

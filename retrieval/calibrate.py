@@ -4,21 +4,24 @@ The scale of cosines is measured on pairs that have nothing to do with each othe
 questions whose own passage was taken out of the index are nearly never answered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from retrieval.documents import Passage, Product
-from retrieval.encoder import Encoder, Rows
+from retrieval.encoder import Rows
 from retrieval.hybrid import Weights
 
 PAIRS = 2000
-LEAST_SPREAD = 0.01
+ENOUGH = 40  # headings from which a random pair is nearly always unrelated
+LEAST_SPREAD = 0.12  # of what lies between the floor and 1: an encoder never tells unrelated texts apart better
 
-PRODUCTS = Weights(dense=0.9, lexical=1.5, coverage=1.5, title=2.0, ranks=1.0, bias=-3.6, threshold=0.5)
-PASSAGES = Weights(dense=1.0, lexical=2.0, coverage=1.0, title=1.5, ranks=1.0, bias=-4.4, threshold=0.5)
+PRODUCTS = Weights(dense=0.5, heading=0.6, lexical=1.5, title=2.5, ranks=1.0, bias=-3.8, threshold=0.5)
+# fitted by `retrieval.fit` on calibration.jsonl (C = 0.03)
+PASSAGES = Weights(
+    dense=0.135, heading=0.752, lexical=0.291, title=0.369, ranks=0.317, best=0.518, bias=-4.71, threshold=0.37
+)
 
 
 @dataclass(frozen=True)
@@ -28,24 +31,20 @@ class Fitted:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-def calibrated(
-    products: Sequence[Product],
-    passages: Sequence[Passage],
-    product_rows: Sequence[tuple[str, Rows]],
-    passage_rows: Rows,
-    encoder: Encoder,
-) -> Fitted:
+def calibrated(product_rows: Mapping[str, Rows], passage_rows: Mapping[str, Rows]) -> Fitted:
     """Weights of both kinds on this encoder's scale."""
-    titles = list(dict.fromkeys(passage.title for passage in passages))[:200]
-    names = [product.name("en") for product in products][:200]
-    fitted_passages = on_scale(PASSAGES, encoder.encode_queries(titles), passage_rows)
-    rows = np.stack([row for _, row in product_rows]) if product_rows else passage_rows[:0]
-    fitted_products = on_scale(PRODUCTS, encoder.encode_queries(names), rows)
-    return Fitted(
-        fitted_products,
-        fitted_passages,
-        {"products": fitted_products.to_json(), "passages": fitted_passages.to_json()},
-    )
+    products = _scaled(PRODUCTS, product_rows, passage_rows)
+    passages = _scaled(PASSAGES, passage_rows, product_rows)
+    return Fitted(products, passages, {"products": products.to_json(), "passages": passages.to_json()})
+
+
+def _scaled(weights: Weights, rows: Mapping[str, Rows], others: Mapping[str, Rows]) -> Weights:
+    """Headings, put like questions, against texts at random; of few items too many pairs would belong together, so
+    their headings are held against the texts of the other kind."""
+    headings = [row for name, row in rows.items() if name.endswith("|h")]
+    against = rows if len(headings) >= ENOUGH else others
+    texts = [row for name, row in against.items() if name.endswith("|b")]
+    return on_scale(weights, np.stack(headings), np.stack(texts)) if headings and texts else weights
 
 
 def on_scale(weights: Weights, queries: Rows, rows: Rows) -> Weights:
@@ -59,4 +58,6 @@ def on_scale(weights: Weights, queries: Rows, rows: Rows) -> Weights:
     chosen = queries[generator.integers(0, len(queries), PAIRS)]
     cosines = (chosen * rows[generator.integers(0, len(rows), PAIRS)]).sum(axis=1)
     low, middle, high = np.percentile(cosines, [25, 50, 75])
-    return replace(weights, floor=float(middle), spread=max(float(high - low) / 1.349, LEAST_SPREAD))
+    return replace(
+        weights, floor=float(middle), spread=max(float(high - low) / 1.349, LEAST_SPREAD * (1 - float(middle)))
+    )

@@ -13,11 +13,15 @@ import numpy as np
 from ensemble.artifact import Artifact, Content
 from retrieval.encoder import Rows
 from retrieval.index import VectorIndex
-from retrieval.lexical import CJK, K1, LexicalIndex, tokens
+from retrieval.lexical import K1, LexicalIndex, tokens
 
 CANDIDATES = 60  # of each side
+LANGUAGES = ("en", "zh")
+PARTS = ("b", "h")
 RANK_CONSTANT = 60.0  # Cormack, Clarke and Buettcher 2009
-FEATURES = ("dense", "lexical", "coverage", "title", "ranks")
+FEATURES = ("dense", "heading", "lexical", "title", "ranks", "best")
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,13 @@ class Weights:
 
     floor: float = 0.78  # mean cosine of unrelated texts
     spread: float = 0.03  # their standard deviation
-    dense: float = 0.9
+    dense: float = 0.6  # of the text
+    heading: float = 0.8  # of the title or name, which is put like a question
     lexical: float = 2.0
-    coverage: float = 1.5
     title: float = 1.5
     ranks: float = 1.0
-    bias: float = -4.6
+    best: float = 0.0  # the better of the two dense ones
+    bias: float = -5.0
     threshold: float = 0.5
 
     def vector(self) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -56,7 +61,7 @@ class Candidate:
 
 
 class Hybrid:
-    """One searchable kind (products or passages). Row ids of the dense side are `id` or `id|language`."""
+    """One searchable kind (products or passages). Row ids of the dense side are made by `row_id`."""
 
     def __init__(
         self,
@@ -85,27 +90,35 @@ class Hybrid:
             candidates: how many each side contributes before `allowed` is applied.
             allowed: ids that may be shown.
         """
-        query = self.lexical.query(text)
-        near = _by_item(self.dense.search(row[None, :], candidates * 2)[0])
-        said = dict(self.lexical.search_terms(query, candidates)) if query else {}
-        ids = [id for id in {**near, **said} if allowed is None or allowed(id)]
+        ids, features, cosines, said = self.weighed(text, row, candidates=candidates, allowed=allowed)
         if not ids:
             return []
-        cosines = {**near, **self._cosines([id for id in ids if id not in near], row)}
-        features = self._features(ids, query, cosines, said)
         scores = 1 / (1 + np.exp(-(features @ self.weights.vector() + self.weights.bias)))
         found = [
-            Candidate(id, float(score), cosines[id], said.get(id, 0.0)) for id, score in zip(ids, scores, strict=True)
+            Candidate(id, float(score), float(cosine), said.get(id, 0.0))
+            for id, score, cosine in zip(ids, scores, cosines, strict=True)
         ]
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.id))
 
-    def features(self, text: str, row: Rows, ids: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """(len(ids), FEATURES) of the candidates `rank` would weigh; for fitting the weights."""
+    def weighed(
+        self,
+        text: str,
+        row: Rows,
+        *,
+        candidates: int = CANDIDATES,
+        allowed: Callable[[str], bool] | None = None,
+    ) -> tuple[list[str], Array, Array, dict[str, float]]:
+        """(ids, their features (ids, FEATURES), their best cosines (ids,), BM25 scores) of what `rank` weighs."""
         query = self.lexical.query(text)
-        near = _by_item(self.dense.search(row[None, :], CANDIDATES * 2)[0])
-        said = dict(self.lexical.search_terms(query, CANDIDATES)) if query else {}
-        cosines = {**near, **self._cosines([id for id in ids if id not in near], row)}
-        return self._features(ids, query, cosines, said)
+        near = self.dense.search(row[None, :], candidates * 2)[0]
+        said = dict(self.lexical.search_terms(query, candidates)) if query else {}
+        ids = [id for id in {**{item_of(row_id): None for row_id, _ in near}, **said} if allowed is None or allowed(id)]
+        if not ids:
+            return [], np.zeros((0, len(FEATURES))), np.zeros(0), said
+        body, heading = self._cosines(ids, row)
+        best = np.fmax(body, heading)
+        missing = self.lexical.unknown(text) * float(np.log(1 + len(self.lexical)))
+        return ids, self._features(ids, query, body, heading, said, missing), best, said
 
     def add(self, dense: Mapping[str, Rows], texts: Mapping[str, str]) -> None:
         """Add or replace: rows by row id, texts by id."""
@@ -128,51 +141,45 @@ class Hybrid:
     def load(cls, artifact: Artifact, prefix: str, weights: Weights, title_of: Callable[[str], str]) -> "Hybrid":
         return cls(VectorIndex.load(artifact, prefix), LexicalIndex.load(artifact, prefix), weights, title_of)
 
-    def _cosines(self, ids: Sequence[str], row: Rows) -> dict[str, float]:
-        """Cosines of what only the words found; the best of the languages an item is written in."""
-        found: dict[str, float] = {}
-        for id in ids:
-            rows = [row_id for row_id in (id, f"{id}|en", f"{id}|zh") if self._has(row_id)]
-            found[id] = float((self.dense.rows_of(rows) @ row).max()) if rows else self.weights.floor
-        return found
-
-    def _has(self, row_id: str) -> bool:
-        try:
-            self.dense.rows_of([row_id])
-        except KeyError:
-            return False
-        return True
+    def _cosines(self, ids: Sequence[str], row: Rows) -> tuple[Array, Array]:
+        """(ids,) cosines of the text and of the heading, each the best of the languages the item is written in."""
+        wanted = [row_id(id, language, part) for id in ids for part in PARTS for language in LANGUAGES]
+        scores = self.dense.scores_of(wanted, row).reshape(len(ids), len(PARTS), len(LANGUAGES))
+        best = np.fmax.reduce(scores, axis=2)
+        return np.nan_to_num(best[:, 0], nan=self.weights.floor), np.nan_to_num(best[:, 1], nan=self.weights.floor)
 
     def _features(
-        self, ids: Sequence[str], query: Mapping[str, float], cosines: Mapping[str, float], said: Mapping[str, float]
-    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        self,
+        ids: Sequence[str],
+        query: Mapping[str, float],
+        body: Array,
+        heading: Array,
+        said: Mapping[str, float],
+        missing: float,
+    ) -> Array:
         weight = {term: share * max(self.lexical.idf(term), 0.1) for term, share in query.items()}
-        total = sum(weight.values()) or 1.0
-        best = {id: rank for rank, id in enumerate(sorted(cosines, key=lambda id: -cosines[id]))}
+        total = sum(weight.values()) + missing or 1.0  # words that no text holds are wishes left open
+        dense_rank = np.empty(len(ids))
+        dense_rank[np.argsort(-np.fmax(body, heading), kind="stable")] = np.arange(len(ids))
         spoken = {id: rank for rank, id in enumerate(said)}
         out = np.zeros((len(ids), len(FEATURES)))
+        out[:, 0] = (body - self.weights.floor) / self.weights.spread
+        out[:, 1] = (heading - self.weights.floor) / self.weights.spread
+        out[:, 5] = np.maximum(out[:, 0], out[:, 1])
         for position, id in enumerate(ids):
             title = set(tokens(self._title_of(id)))
-            out[position] = (
-                (cosines[id] - self.weights.floor) / self.weights.spread,
-                said.get(id, 0.0) / (total * (K1 + 1)),
-                min(1.0, 2 * said.get(id, 0.0) / total / (K1 + 1)),
-                sum(share for term, share in weight.items() if term in title) / total,
-                (1 / (RANK_CONSTANT + best[id]) + (1 / (RANK_CONSTANT + spoken[id]) if id in spoken else 0.0))
-                * RANK_CONSTANT
-                / 2,
-            )
+            out[position, 2] = said.get(id, 0.0) / (total * (K1 + 1))
+            out[position, 3] = sum(share for term, share in weight.items() if term in title) / total
+            by_rank = 1 / (RANK_CONSTANT + dense_rank[position])
+            by_rank += 1 / (RANK_CONSTANT + spoken[id]) if id in spoken else 0.0
+            out[position, 4] = by_rank * RANK_CONSTANT / 2
         return out
 
 
-def is_chinese(text: str) -> bool:
-    return bool(CJK.search(text))
+def row_id(id: str, language: str, part: str = "b") -> str:
+    """Name of one row of an item: its text ("b") or its heading ("h") in one language."""
+    return f"{id}|{language}|{part}"
 
 
-def _by_item(hits: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Best cosine an item has in any language."""
-    best: dict[str, float] = {}
-    for row_id, score in hits:
-        id = row_id.rsplit("|", 1)[0]
-        best[id] = max(best.get(id, -1.0), score)
-    return best
+def item_of(row: str) -> str:
+    return row.rsplit("|", 2)[0]

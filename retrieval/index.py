@@ -170,6 +170,29 @@ class VectorIndex:
                 raise KeyError(id)
         return out
 
+    def scores_of(self, ids: Sequence[str], row: Rows) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """(len(ids),) cosines of `row` (dimension,) with the named rows; NaN for ids that are not here."""
+        with self._write:
+            state = self._state = self._known()
+        small = {id: row for row, id in enumerate(state.small_ids)}
+        out = np.full(len(ids), np.nan)
+        held: list[int] = []
+        for position, id in enumerate(ids):
+            if id in small:
+                out[position] = state.small_rows[small[id]] @ row
+            elif state.where.get(id, -1) >= 0 and state.where[id] not in state.gone:
+                held.append(position)
+        if held:
+            out[held] = self._rows_at(state, [state.where[ids[position]] for position in held]) @ row
+        return out
+
+    @staticmethod
+    def _rows_at(state: _State, numbers: Sequence[int]) -> Rows:
+        if hasattr(state.store, "reconstruct_batch"):
+            rows: Rows = state.store.reconstruct_batch(np.array(numbers, dtype=np.int64))
+            return rows
+        return np.stack([state.store.reconstruct(number) for number in numbers])
+
     def ids(self) -> list[str]:
         state = self._state
         kept = (id.decode() for row, id in enumerate(state.large_ids.tolist()) if row not in state.gone)

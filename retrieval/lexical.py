@@ -23,10 +23,10 @@ WORD = re.compile(r"[a-z0-9]+(?:[.'][a-z0-9]+)*|[\u3400-\u9fff]+")
 CJK = re.compile(r"[\u3400-\u9fff]")
 # fmt: off
 STOPWORDS = frozenset({
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "could", "d", "do", "does", "for", "from", "has",
-    "have", "how", "i", "if", "in", "is", "it", "its", "me", "my", "of", "on", "or", "our", "s", "so", "t", "that", "the",
-    "their", "them", "there", "they", "this", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "will",
-    "with", "would", "you", "your",
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "could", "d", "do", "does", "for", "from",
+    "has", "have", "how", "i", "if", "in", "is", "it", "its", "me", "my", "of", "on", "or", "our", "s", "so",
+    "t", "that", "the", "their", "them", "there", "they", "this", "to", "us", "was", "we", "were", "what",
+    "when", "where", "which", "who", "will", "with", "would", "you", "your",
 })
 # fmt: on
 ZH_STOP = frozenset("的了吗呢吧啊我你您们是有在和就都也要请把被么什怎")
@@ -155,6 +155,12 @@ class LexicalIndex:
             elif (known := self.respell(term)) is not None:
                 weighted[known] = max(weighted.get(known, 0.0), SPELLING_WEIGHT)
         return weighted
+
+    def unknown(self, text: str) -> int:
+        """English words of a query that no text holds, however spelt: nothing here is quite what was asked for."""
+        return sum(
+            1 for term in tokens(text) if not CJK.match(term) and not self.count(term) and self.respell(term) is None
+        )
 
     def search_terms(self, query: Mapping[str, float], limit: int) -> list[tuple[str, float]]:
         state = self._state

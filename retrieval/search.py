@@ -22,7 +22,7 @@ from retrieval.documents import Document, Passage, Product, Variant, cut
 from retrieval.encoder import Encoder, Rows
 from retrieval.extract import Extractor
 from retrieval.filters import Filters, understand, wants_cheaper, wants_more
-from retrieval.hybrid import CANDIDATES, Candidate, Hybrid, Weights
+from retrieval.hybrid import CANDIDATES, LANGUAGES, PARTS, Candidate, Hybrid, Weights, item_of, row_id
 from retrieval.index import VectorIndex
 from retrieval.lexical import LexicalIndex, normalise, tokens
 from retrieval.lexicon import Vocabulary, vocabulary
@@ -30,7 +30,6 @@ from retrieval.product_text import lexical_text, product_text
 from retrieval.store import Store, read_passage, read_product
 
 KIND = "index"
-LANGUAGES = ("en", "zh")
 SCORE_ALL_UP_TO = 20_000  # with filters, every product of a catalogue this small is weighed
 DIVERSITY = 0.25  # share of a product's place that its unlikeness to those above decides
 
@@ -190,12 +189,12 @@ class Search:
         understood = understand(text, self.words, previous)
         asked = _given(understood, filters)
         known = set(previous.shown) if previous and (wants_more(text) or wants_cheaper(text)) else set()
+        if asked.category and (filters is None or filters.category is None) and self._named_elsewhere(asked, text):
+            asked = replace(asked, category=None)
         ranked = self._ranked(asked, text, exclude=known)
         if not ranked and previous and wants_cheaper(text) and previous.shown_prices_minor:
             asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
             ranked = self._ranked(asked, text, exclude=known)
-        if not ranked and asked.category and (filters is None or filters.category is None):
-            ranked = self._ranked(replace(asked, category=None), text, exclude=known, only_titles=True)
         hits = tuple(self._varied(ranked, language)[:limit])
         relaxed = () if hits else self._relaxed(asked, text, known, language, limit)
         if wants_more(text) and previous:
@@ -285,6 +284,11 @@ class Search:
             kept.append((candidate, replace(hit, score=candidate.score)))
         return kept
 
+    def _named_elsewhere(self, asked: Filters, text: str) -> bool:
+        """True for "shoe rack": only products of other shelves have all the words in their names."""
+        named = self._ranked(replace(asked, category=None), text, exclude=set(), only_titles=True)
+        return bool(named) and all(hit.product.category != asked.category for _, hit in named)
+
     def _listed(self, asked: Filters, exclude: set[str]) -> list[tuple[Candidate, ProductHit]]:
         """Only filters, no words ("anything in blue under 50"): all that fit, in stock and cheapest first."""
         if not asked.narrows:
@@ -318,7 +322,7 @@ class Search:
         for position, id in enumerate(ids):
             product = self.product_store.get(id)
             if product:
-                rows[position] = self.product_side.dense.rows_of([f"{id}|{languages_of(product)[0]}"])[0]
+                rows[position] = self.product_side.dense.rows_of([row_id(id, languages_of(product)[0])])[0]
         return rows
 
     def _relaxed(self, asked: Filters, text: str, known: set[str], language: str, limit: int) -> tuple[ProductHit, ...]:
@@ -389,16 +393,14 @@ class Search:
                 for language in languages_of(product)
                 if before is None or product_text(before, language) != product_text(product, language)
             ]
-            texts = [product_text(product, language) for language in changed]
-            encoded = self.encoder.encode_passages(texts)
-            rows.update({f"{product.id}|{language}": row for language, row in zip(changed, encoded, strict=True)})
-        changed_ids = {row_id.rsplit("|", 1)[0] for row_id in rows}
+            rows.update(product_rows([(product, language) for language in changed], self.encoder))
+        changed_ids = {item_of(name) for name in rows}
         texts_of = {p.id: lexical_product_text(p) for p in change.products if p.id in changed_ids}
         # the store first: what the indexes find must be there to be shown
         self.product_store.put(change.products, remove=change.products_gone)
         self.product_side.add(rows, texts_of)
         gone = list(change.products_gone)
-        self.product_side.remove([f"{id}|{language}" for id in gone for language in LANGUAGES], gone)
+        self.product_side.remove([name for id in gone for name in row_ids(id)], gone)
         self.words = vocabulary(self.product_store.items())
 
     def _apply_documents(self, change: Change) -> None:
@@ -408,14 +410,13 @@ class Search:
         for id in (*change.documents_gone, *(document.id for document in change.documents)):
             old += self._passages_of(id)
         new = [passage for document in change.documents for passage in cut(document)]
-        rows = self.encoder.encode_passages([passage.searchable for passage in new])
         self.passage_store.put(new, remove=[id for id in old if id not in {passage.id for passage in new}])
         stale = [id for id in old if id not in {passage.id for passage in new}]
         self.passage_side.add(
-            {passage.id: row for passage, row in zip(new, rows, strict=True)},
+            passage_rows(new, self.encoder),
             {passage.id: passage.searchable for passage in new},
         )
-        self.passage_side.remove(stale, stale)
+        self.passage_side.remove([name for id in stale for name in row_ids(id)], stale)
         self.__dict__.pop("_translated_documents", None)
 
     def _passages_of(self, document_id: str) -> list[str]:
@@ -444,6 +445,28 @@ class _Fitting:
 
 def lexical_product_text(product: Product) -> str:
     return lexical_text(product, languages_of(product))
+
+
+def product_rows(items: Sequence[tuple[Product, str]], encoder: Encoder) -> dict[str, Rows]:
+    """Rows of products in a language: the whole text, and the name, which reads like what customers type."""
+    texts = encoder.encode_passages([product_text(product, language) for product, language in items])
+    names = encoder.encode_queries([product.name(language) for product, language in items])
+    rows = {row_id(p.id, language, "b"): row for (p, language), row in zip(items, texts, strict=True)}
+    rows.update({row_id(p.id, language, "h"): row for (p, language), row in zip(items, names, strict=True)})
+    return rows
+
+
+def passage_rows(items: Sequence[Passage], encoder: Encoder) -> dict[str, Rows]:
+    """Rows of passages: the text, and title with heading, encoded as a question because they are put like one."""
+    texts = encoder.encode_passages([passage.searchable for passage in items])
+    titles = encoder.encode_queries([f"{passage.title} {passage.heading}".strip() for passage in items])
+    rows = {row_id(p.id, p.language, "b"): row for p, row in zip(items, texts, strict=True)}
+    rows.update({row_id(p.id, p.language, "h"): row for p, row in zip(items, titles, strict=True)})
+    return rows
+
+
+def row_ids(id: str) -> list[str]:
+    return [row_id(id, language, part) for language in LANGUAGES for part in PARTS]
 
 
 def titles_of(store: Store[Product]) -> Callable[[str], str]:

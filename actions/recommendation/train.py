@@ -180,9 +180,10 @@ def text_rows(index: VectorIndex, ids: Sequence[str]) -> Array:
     rows = np.zeros((len(ids), index.dimension), dtype=np.float32)
     held = set(index.ids())
     for position, id in enumerate(ids):
-        row_id = next((f"{id}|{language}" for language in ("en", "zh") if f"{id}|{language}" in held), None)
-        if row_id is not None:
-            rows[position] = index.rows_of([row_id])[0]
+        names = [f"{id}|{language}|b" for language in ("en", "zh")]  # the text rows of `retrieval.hybrid.row_id`
+        name = next((name for name in names if name in held), None)
+        if name is not None:
+            rows[position] = index.rows_of([name])[0]
     return rows
 
 
