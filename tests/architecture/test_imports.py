@@ -21,7 +21,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "retrieval": ("ensemble",),
     "retrieval.build": ("ensemble", "bot.settings", "bot.database", "nlu_models.encoders"),
     "retrieval.evaluate": ("ensemble", "bot.settings", "bot.database", "nlu_models.encoders"),
-    "retrieval.documents": ("ensemble", "bot.database"),
+    # Each library of models has one module that reads the shop's tables into its plain types.
+    "retrieval.shop_source": ("ensemble", "bot.database"),
+    "nlu_models.catalogue": ("ensemble", "bot.database"),
+    "nlu_models.tune": ("ensemble", "bot.settings"),
+    "actions.recommendation.shop_source": ("ensemble", "retrieval.index", "retrieval.metrics", "bot.database"),
+    "actions.risk.reading": ("ensemble", "bot.database"),
     "actions.recommendation": ("ensemble", "retrieval.index", "retrieval.metrics"),
     "actions.recommendation.train": ("actions", "ensemble", "retrieval", "nlu_models", "bot.settings", "bot.database"),
     "actions.risk": ("ensemble",),
@@ -69,8 +74,20 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bot.gateway",  # these three meet its outages
         "bot.turns_worker",
         "bot.courier",
+        "bot.widget.demo",
         "actions.order_desk",
         "actions.identity",
+        "actions.rasa_actions",  # the type of a session
+        "actions.wiring",
+        "actions.risk.reading",
+        "actions.risk.assessor",  # writes its decisions in the caller's transaction
+        "actions.recommendation.shop_source",
+        "retrieval.shop_source",
+        "nlu_models.catalogue",
+        "nlu_models.train",  # these mains turn its outages into a sentence
+        "retrieval.build",
+        "actions.recommendation.train",
+        "actions.risk.train",
     ),
     "torch": ("nlu_models", "actions.recommendation.sequence"),
     "transformers": ("nlu_models",),
