@@ -25,6 +25,7 @@ KIND = "reply"
 # intents a parse brings an approved draft for: they need no facts
 DRAFT_FOR = frozenset({"greet", "thanks", "goodbye", "chitchat", "bot_challenge", "complaint", "help", "out_of_scope"})
 WEIGHTS = {"similarity": 0.5, "likelihood": 0.2, "evidence": 0.3}
+FLUENT = float(np.log(0.5))  # mean log-probability a token; below it a small model strings words together
 ENOUGH = 0.35  # score below which no draft is better than a bad one
 
 Similarity = Callable[[str, Sequence[str]], np.ndarray]
@@ -170,7 +171,7 @@ class ReplyWriter:
         return list({each.reply: each for each in fitting[: 4 * most]}.values())[:most]
 
     def written(self, request: DraftRequest, samples: int = 3, seed: int = 0) -> list[Candidate]:
-        """What GPT-2 writes, not yet guarded; only replies that come to an end."""
+        """What GPT-2 writes, not yet guarded; only replies that end, that it is sure of, and that name a fact once."""
         if not self.vocabulary.knows(f"<intent:{request.intent}>") or request.passages:
             return []  # a small model cannot word a passage it has never seen; its sentences stand for themselves
         prompt = self.vocabulary.prompt(request.text, request.intent, request.language, request.facts)
@@ -183,11 +184,13 @@ class ReplyWriter:
         forbidden = [number for number in forbidden if number != end]
         found = []
         for sample in range(samples):
-            tokens, _, ended = lm.generate(
+            tokens, sureness, ended = lm.generate(
                 self.lm, logits[-1], state, end=end, forbidden=forbidden, temperature=0.7 if sample else 0.0, rng=rng
             )
-            if ended and tokens:
-                found.append(self._candidate("written", self.vocabulary.text(tokens), request))
+            pattern = self.vocabulary.text(tokens)
+            named = PLACEHOLDER.findall(pattern)
+            if ended and tokens and sureness >= FLUENT and len(named) == len(set(named)):
+                found.append(self._candidate("written", pattern, request))
         return found
 
     def _sentences(self, request: DraftRequest, most: int = 12) -> list[Candidate]:
