@@ -101,6 +101,8 @@ def loaded(command: str, load: Callable[..., Loaded], *place: Any) -> Loaded:
         return load(*place)
     except (ArtifactError, EncoderError, FileNotFoundError) as error:
         raise NotPrepared(f"{error}; make it with `{command}`") from error
+    except (KeyError, TypeError) as error:  # whole and undamaged, but its fields are not those this code reads
+        raise NotPrepared(f"{place[0]} was made by another version; make it again with `{command} --force`") from error
 
 
 if __name__ == "__main__":
