@@ -7,6 +7,7 @@ with it: failure is seen at once.
 import collections
 import contextlib
 import ctypes
+import functools
 import os
 import queue
 import signal
@@ -25,6 +26,7 @@ DIALOGUE = PROJECT / "bot" / "dialogue"
 DIALOGUE_PYTHON = DIALOGUE / ".venv" / "bin" / "python"
 LAST_LINES = 20
 STOP_SECONDS = 15  # a model process may be in the middle of a batch
+BUSY_NICE = 5  # models and dialogue yield to the gateway: a webhook is acknowledged while they are busy
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -40,13 +42,14 @@ class ProcessSpec:
     environ: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
     port_setting: str = ""
+    nice: int = 0
 
 
 def house(settings: Settings) -> list[ProcessSpec]:
     """All processes of this installation, in the order in which they are shown."""
     specs = [
-        _ours("nlu", "nlu_models.server", settings.nlu_port, "KEFU_NLU_PORT"),
-        _ours("actions", "actions.wiring", settings.actions_port, "KEFU_ACTIONS_PORT"),
+        _ours("nlu", "nlu_models.server", settings.nlu_port, "KEFU_NLU_PORT", nice=BUSY_NICE),
+        _ours("actions", "actions.wiring", settings.actions_port, "KEFU_ACTIONS_PORT", nice=BUSY_NICE),
     ]
     specs += [_dialogue(settings, worker) for worker in range(settings.dialogue_workers)]
     specs += [_ours("turns", "bot.turns_worker"), _ours("courier", "bot.courier")]
@@ -54,8 +57,8 @@ def house(settings: Settings) -> list[ProcessSpec]:
     return specs
 
 
-def _ours(name: str, module: str, port: int | None = None, port_setting: str = "") -> ProcessSpec:
-    return ProcessSpec(name, (sys.executable, "-u", "-m", module), port=port, port_setting=port_setting)
+def _ours(name: str, module: str, port: int | None = None, port_setting: str = "", nice: int = 0) -> ProcessSpec:
+    return ProcessSpec(name, (sys.executable, "-u", "-m", module), port=port, port_setting=port_setting, nice=nice)
 
 
 def _dialogue(settings: Settings, worker: int) -> ProcessSpec:
@@ -81,6 +84,7 @@ def _dialogue(settings: Settings, worker: int) -> ProcessSpec:
         },
         port,
         "KEFU_DIALOGUE_PORT",
+        BUSY_NICE,
     )
 
 
@@ -119,8 +123,10 @@ class Group:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                start_new_session=True,  # Ctrl-C reaches us alone; we stop them in order
-                preexec_fn=_die_with_parent,
+                # Ctrl-C reaches us alone, and we stop them in order. No session of its own: Linux shares the
+                # processor out by session, and niceness counts only within one.
+                process_group=0,
+                preexec_fn=functools.partial(_settle, spec.nice),
             )
             self.running[spec.name] = process
             threading.Thread(target=self._follow, args=(spec.name, process), daemon=True).start()
@@ -227,7 +233,8 @@ def refuse_taken_port(spec: ProcessSpec) -> None:
             ) from None
 
 
-def _die_with_parent() -> None:
-    """Even a killed supervisor leaves no orphan that holds a port (Linux; elsewhere nothing is done)."""
+def _settle(nice: int) -> None:
+    """In the child: step back, and die with the supervisor, so that a killed one leaves no orphan (Linux)."""
+    os.nice(nice)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -102,7 +102,7 @@ class Passage:
 def cut(document: Document, *, limit: int = PASSAGE_CHARACTERS) -> list[Passage]:
     """Passages of at most `limit` characters, cut at headings first, then paragraphs, then sentences."""
     passages: list[Passage] = []
-    for heading, text in _sections(document.body):
+    for heading, text in _sections(tables_as_lines(document.body)):
         for piece in _pieces(text, limit):
             passages.append(
                 Passage(
@@ -132,6 +132,26 @@ def plain_text(markdown: str) -> str:
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
     text = re.sub(r"^\s{0,3}(?:#{1,6}|[-*+]|\d+[.)])\s+", "", text, flags=re.MULTILINE)
     return re.sub(r"[*_`]{1,3}([^*_`]+)[*_`]{1,3}", r"\1", text).strip()
+
+
+def tables_as_lines(markdown: str) -> str:
+    """Each row of a Markdown table as a line of its own that names its columns: it can be quoted alone.
+
+    `| to | standard |` over `| Germany | 2-3 |` becomes `- Germany: standard 2-3`.
+    """
+    lines: list[str] = []
+    columns: list[str] | None = None
+    for line in markdown.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.strip().startswith("|") else None
+        if cells is None:
+            columns = None
+            lines.append(line)
+        elif columns is None:
+            columns = cells
+        elif not all(set(cell) <= {"-", ":"} for cell in cells):
+            named = ", ".join(f"{name} {cell}" for name, cell in zip(columns[1:], cells[1:], strict=False) if cell)
+            lines.append(f"- {cells[0]}: {named}" if named else f"- {cells[0]}")
+    return "\n".join(lines)
 
 
 def read_markdown(path: Path, *, language: str) -> Document:

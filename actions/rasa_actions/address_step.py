@@ -18,7 +18,10 @@ COUNTRIES = {
     "US": r"united states(?: of america)?|usa|u\.s\.a?\.?|美国", "CA": r"canada|加拿大",
     "CN": r"china|中国", "HK": r"hong kong|香港", "SG": r"singapore|新加坡",
 }  # fmt: skip
-_POSTCODE = re.compile(r"(?<![\w-])(?:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{4} ?[A-Z]{2}|\d{4,6})(?![\w-])")
+_POSTCODE = re.compile(
+    # not \w at the edges: a Chinese character may stand there ("邮编200030")
+    r"(?<![A-Za-z0-9_-])(?:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{4} ?[A-Z]{2}|\d{4,6})(?![A-Za-z0-9_-])"
+)
 _LEAD = re.compile(
     r"^.*?\b(?:address(?: is| to| should be)?|(?:send|ship|deliver) (?:it |them |this )?to|live at|moved to)\b[:\s]*"
     r"|^.*?(?:地址(?:是|改成|改为|换成)?|寄到|送到|发到|改到)[:：\s]*",
@@ -70,7 +73,7 @@ def _country(text: str) -> tuple[str | None, str]:
 
 
 def _chinese(text: str, postcode: str) -> dict[str, str]:
-    rest = text.replace(postcode, "").strip(" ,，。") if postcode else text
+    rest = re.sub(rf"[,，\s]*(?:邮政编码|邮编)?[:：是为]?\s*{postcode}", "", text).strip(" ,，。") if postcode else text
     city = re.match(r"(?:(?P<region>[\u4e00-\u9fff]{2,7}?(?:省|自治区))\s*)?(?P<city>[\u4e00-\u9fff]{2,7}?市)?", rest)
     parts = {name: value for name, value in (city.groupdict() if city else {}).items() if value}
     line = rest[city.end() :].strip(" ,，") if city else rest

@@ -6,7 +6,7 @@ from typing import Any
 from actions.order_desk import lookup
 from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, Reply, button
-from actions.rasa_actions.documents import answer_from_documents
+from actions.rasa_actions.documents import answer_from_documents, policy_answer
 from actions.rasa_actions.handoff import OFFERING, hand_over, last_responses, not_known
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.skills import LEAVING
@@ -23,6 +23,17 @@ TOPICS: Mapping[str, tuple[str, str]] = {
     "gift_card": ("gift cards", "礼品卡"),
 }
 
+# The documents that answer a policy intent, the policy's own first (topics of the help documents).
+DOCUMENTS: Mapping[str, tuple[str, ...]] = {
+    "refund_policy": ("returns", "refunds", "exchanges", "damaged_item"),
+    "delivery_options": ("shipping_fees", "delivery_times", "pickup"),
+    "delivery_time": ("delivery_times", "tracking", "pickup", "lost_parcel"),
+    "payment_methods": ("payment_methods", "gift_cards", "invoice", "business_orders"),
+    "payment_problem": ("failed_payment",),
+    "warranty": ("warranty",),
+    "gift_card": ("gift_cards",),
+}
+
 
 class AnswerQuestion(ShopAction):
     """`ask_faq` and the policy intents. Numbers come from the documents, never from a response."""
@@ -32,7 +43,10 @@ class AnswerQuestion(ShopAction):
 
     def answer(self, call: ActionCall) -> Answer:
         topic = TOPICS.get(call.intent)
-        found = answer_from_documents(call, call.pick(*topic) if topic else "")
+        documents = DOCUMENTS.get(call.intent)
+        found = policy_answer(call, documents) if documents else None
+        if found is None:
+            found = answer_from_documents(call, call.pick(*topic) if topic else "")
         if found is None:
             return not_known(call, "utter_no_answer")
         if call.intent == "payment_problem":
@@ -60,7 +74,10 @@ class GiftCard(ShopAction):
         return "action_gift_card"
 
     def answer(self, call: ActionCall) -> Answer:
-        answer = answer_from_documents(call, call.pick(*TOPICS["gift_card"])) or not_known(call, "utter_no_answer")
+        answer = policy_answer(call, DOCUMENTS["gift_card"]) or answer_from_documents(
+            call, call.pick(*TOPICS["gift_card"])
+        )
+        answer = answer or not_known(call, "utter_no_answer")
         with call.services.readers() as session:
             customer = call.customer(session)
             methods = lookup.payment_methods(session, customer.id) if customer else []

@@ -4,7 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
 from actions.rasa_actions.answer import Answer, button
+from bot.database.shop import HelpDocument
+from retrieval.documents import Document, cut, plain_text
 
 if TYPE_CHECKING:
     from actions.rasa_actions.shop_action import ActionCall
@@ -34,6 +38,41 @@ def answer_from_documents(call: "ActionCall", topic: str = "") -> Answer | None:
         text=query, intent=call.intent, language=call.language, facts={}, passages=passages
     )
     return _worded(call, passages, draft)
+
+
+def policy_answer(call: "ActionCall", topics: Sequence[str]) -> Answer | None:
+    """What the shop's own text on a policy opens with, and what it says to the very words of the question.
+
+    Args:
+        topics: the documents that may answer, the policy's own first.
+
+    Returns:
+        None when the shop has no text of that topic.
+    """
+    with call.services.readers() as session:
+        chosen = session.scalars(
+            select(HelpDocument).where(
+                HelpDocument.topic == topics[0], HelpDocument.language == call.language, HelpDocument.active
+            )
+        ).one_or_none()
+        if chosen is None:
+            return None
+        document = Document(
+            chosen.id, chosen.language, chosen.title, chosen.body, chosen.topic, chosen.kind, chosen.url
+        )
+    pieces = cut(document)
+    if not pieces:
+        return None
+    text, source = pieces[0].text, {"passages": [pieces[0].id], "url": document.url, "title": document.title}
+    found = (
+        [] if call.text.startswith("/") else call.services.search.passages(call.text, language=call.language, limit=1)
+    )
+    if found and found[0].topic in topics and found[0].answer and found[0].answer not in plain_text(text):
+        text = f"{text}\n\n{found[0].answer}"
+        source["passages"] = [pieces[0].id, found[0].id]
+    answer = Answer.said(_sentences(text)).custom(source=source)
+    card = {"kind": "document", "title": document.title, "url": document.url, "text": ""}
+    return answer.cards([card]) if document.url else answer
 
 
 def _worded(call: "ActionCall", passages: Sequence[Any], draft: Any) -> Answer:

@@ -7,6 +7,7 @@ collected is one slot, `wish`: `{"form": ..., step name: value, ...}`, in the or
 that a correction drops what was built on it.
 """
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -169,7 +170,19 @@ class WishForm(ShopAction):
         if intent in LEAVING:
             left = Answer.response("utter_left_for_another", wish=wish_label(self.intent, call.language))
             return self.ended(left).followed_by(LEAVING[intent])
+        if self._answered(turn):
+            return None
         return Answer(rejected=True) if intent in ASIDES else None
+
+    def _answered(self, turn: Turn) -> bool:
+        """Whether the message holds what we asked for, though it sounds like a question from afar (a bare number)."""
+        step = next((step for step in self._all_steps(turn) if step.name == turn.asked), None)
+        if step is None or looks_like_question(turn.call.text):
+            return False
+        trial = copy.copy(turn)  # reading may note things in the wish
+        trial.wish = dict(turn.wish)
+        value = step.read(trial, asked=True)
+        return value is not None and not isinstance(value, Problem)
 
     def _awaits_text(self, turn: Turn) -> bool:
         """Whether this message is the free text we asked for, whatever it sounds like."""

@@ -1,5 +1,6 @@
 """Finding products and talking about them: search, follow-ups, questions, comparison, stock, price, promotions, fit."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from retrieval.filters import Filters
 
 MOST_COMPARED = 3
 NEW_SEARCH: dict[str, Any] = {}
+
+_TWO = re.compile(r"\b(?:two|both|2)\b|两|2", re.I)
 
 
 class ProductSearch(ShopAction):
@@ -218,6 +221,8 @@ class CompareProducts(ShopAction):
         places = [position(value, "", len(shown)) for value in call.all("ordinal")]
         picked = [shown[place] for place in places if place is not None]
         picked += [shown[place] for place in named(call.text, [f"{each.name} {each.name_zh}" for each in shown])]
+        if len(picked) < 2 and _TWO.search(call.text):  # "the first two": one ordinal, two products
+            return list(shown[:2])
         return picked or (list(shown[:2]) if not call.all("product") else [])
 
     def _table(self, call: ActionCall, chosen: Sequence[Product]) -> str:

@@ -29,6 +29,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "actions.risk.reading": ("ensemble", "bot.database"),
     "actions.recommendation": ("ensemble", "retrieval.index", "retrieval.metrics"),
     "actions.recommendation.train": ("actions", "ensemble", "retrieval", "nlu_models", "bot.settings", "bot.database"),
+    "actions.recommendation.shop_source": ("ensemble", "bot.database"),
+    "actions.recommendation.learn": ("ensemble", "retrieval", "bot.settings", "bot.database"),
     "actions.risk": ("ensemble",),
     "actions.risk.train": ("actions", "ensemble", "retrieval", "nlu_models", "bot.settings", "bot.database"),
     "actions.order_desk": ("bot.database", "actions.risk.types"),
