@@ -37,7 +37,8 @@ def cases_of(
 ) -> Cases:
     """One case a customer with a purchase in `test` of something not owned yet.
 
-    A customer nobody knew is asked about from the first product they looked at, as a conversation would give it.
+    Somebody nobody knows is asked about from the first product they looked at, as a conversation would give it: new
+    customers, and known ones once more as if they had not signed in.
 
     Raises:
         SharedRows: rows of `test` are in `train`.
@@ -51,9 +52,13 @@ def cases_of(
         inside = slice(int(ends[row]), int(ends[row + 1]))
         if inside.stop == inside.start:
             continue
-        case = _case(test, inside, before.get(id, Asker()), again)
+        known = before.get(id, Asker())
+        case = _case(test, inside, known, again)
         if case is not None:
             made.append(case)
+        # the same visit, come without signing in: what a visitor nobody can name would be shown
+        if len(known.items) and (anonymous := _case(test, inside, Asker(), again)) is not None:
+            made.append(anonymous)
     chosen = made if most is None else made[:: max(1, len(made) // most)][:most]
     return Cases(*(tuple(part) for part in zip(*chosen, strict=True))) if chosen else Cases((), (), (), ())
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,16 @@ from actions.recommendation.factors import Ease, Factors
 from actions.recommendation.fusion import Weights
 from actions.recommendation.interactions import Asker
 from actions.recommendation.members import Content, Member, Neighbours, Popularity, ShelfPopularity, Together
+from actions.recommendation.ranker import Ranker, blended
+from actions.recommendation.sequence import NextItem
 from ensemble import artifact
 from ensemble.artifact import Content as FileContent
 from ensemble.artifact import Manifest
 
 KIND = "recommendation"
 CLASSES: Mapping[str, Any] = {
-    member.name: member for member in (Popularity, ShelfPopularity, Neighbours, Ease, Factors, Content, Together)
+    member.name: member
+    for member in (Popularity, ShelfPopularity, Neighbours, Ease, Factors, Content, Together, NextItem)
 }
 
 
@@ -31,10 +34,19 @@ class Model:
     members: tuple[Member, ...]
     weights: Weights
     version: str = ""
+    ranker: Ranker | None = None
+    ranker_weight: Mapping[str, float] = field(default_factory=dict)  # group -> weight of the trees
 
     @cached_property
     def number(self) -> dict[str, int]:
         return {id: number for number, id in enumerate(self.items)}
+
+    def ranked(self, even: Any, fused: Any, asker: Asker, group: str) -> Any:
+        """(items,) fused scores with the trees' say; items that may not be shown are -inf and stay so."""
+        weight = self.ranker_weight.get(group, 0.0)
+        if self.ranker is None or weight == 0:
+            return fused
+        return blended(fused, self.ranker.rescored(even, fused, asker), weight)
 
     def member(self, name: str) -> Member | None:
         return next((member for member in self.members if member.name == name), None)
@@ -72,8 +84,14 @@ class Model:
     ) -> Manifest:
         files: dict[str, FileContent] = {f"{member.name}.npz": _writer(member.arrays()) for member in self.members}
         files["model.json"] = json.dumps(
-            {"members": [member.name for member in self.members], "weights": self.weights.to_json()}
+            {
+                "members": [member.name for member in self.members],
+                "weights": self.weights.to_json(),
+                "ranker_weight": dict(self.ranker_weight),
+            }
         ).encode()
+        if self.ranker is not None:
+            files["ranker.npz"] = _writer(self.ranker.arrays())
         files["items.json"] = json.dumps(list(self.items)).encode()
         return artifact.save(folder, KIND, {**files, **(more or {})}, data_sha256=data_sha256, metrics=dict(metrics))
 
@@ -89,8 +107,17 @@ class Model:
         for name in facts["members"]:
             with np.load(held.path(f"{name}.npz"), allow_pickle=False) as arrays:
                 members.append((classes or CLASSES)[name].from_arrays({key: arrays[key] for key in arrays.files}))
+        ranker = None
+        if "ranker.npz" in held.manifest.files:
+            with np.load(held.path("ranker.npz"), allow_pickle=False) as arrays:
+                ranker = Ranker.from_arrays({key: arrays[key] for key in arrays.files})
         return cls(
-            tuple(held.json("items.json")), tuple(members), Weights.from_json(facts["weights"]), held.manifest.version
+            tuple(held.json("items.json")),
+            tuple(members),
+            Weights.from_json(facts["weights"]),
+            held.manifest.version,
+            ranker,
+            facts.get("ranker_weight", {}),
         )
 
 

@@ -117,6 +117,10 @@ class Recommender:
             same = np.array([id in products and _kind(products, id) in wanted for id in ids])
             scores = replace(scores, fused=scores.fused + SAME_KIND * same)
         fused = np.where(mask, scores.fused, -np.inf)
+        if not _about_seeds(context, asker):
+            group = group_of(len(asker.items))
+            # an asker with seeds only is read as one who looked at them
+            fused = model.ranked(scores.even, fused, asker.with_seeds(), group)
         order = [int(number) for number in np.argsort(-fused)[:POOL] if np.isfinite(fused[number])]
         stocked = self._shop.in_stock([ids[number] for number in order])
         order = [number for number in order if ids[number] in stocked]

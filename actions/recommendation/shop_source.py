@@ -141,6 +141,35 @@ class LiveShop:
                 self._mark = mark
 
 
+class FreshEvents:
+    """`online.NewEvents` from the database: interactions by their growing number."""
+
+    def __init__(self, readers: Sessions) -> None:
+        self._readers = readers
+        with readers() as session:
+            self._last = session.scalar(select(func.max(shop.Interaction.id))) or 0
+
+    def look(self) -> list[Event]:
+        with self._readers() as session:
+            rows = session.execute(
+                select(
+                    shop.Interaction.id,
+                    shop.Interaction.customer_id,
+                    shop.Interaction.visitor_id,
+                    shop.Interaction.product_id,
+                    shop.Interaction.kind,
+                    shop.Interaction.at,
+                )
+                .where(shop.Interaction.id > self._last)
+                .order_by(shop.Interaction.id)
+            ).all()
+        self._last = max([self._last, *(row[0] for row in rows)])
+        return [
+            Event(customer or f"visitor:{visitor}", product, kind, at.timestamp())
+            for _, customer, visitor, product, kind, at in rows
+        ]
+
+
 def _past(session: Session, customer_id: str | None, visitor_id: str | None) -> Past:
     who = []
     if customer_id is not None:

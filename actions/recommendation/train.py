@@ -22,8 +22,18 @@ from actions.recommendation.evaluate import Cases, cases_of, ndcg_of, report
 from actions.recommendation.factors import Ease, Factors
 from actions.recommendation.fusion import GROUPS, KINDS, Array, Weights, fitted, fuse, standardised
 from actions.recommendation.interactions import Event, Interactions, interactions, split_by_time
-from actions.recommendation.members import Content, Member, Neighbours, Popularity, ShelfPopularity, Together
+from actions.recommendation.members import (
+    Content,
+    FitError,
+    Member,
+    Neighbours,
+    Popularity,
+    ShelfPopularity,
+    Together,
+)
 from actions.recommendation.model import KIND, Model, score_all
+from actions.recommendation.ranker import Products, Ranker, blended
+from actions.recommendation.sequence import NextItem
 from actions.recommendation.shop_source import read_events, read_facts
 from bot import settings as bot_settings
 from bot.database.engine import open_engine, open_readers
@@ -33,7 +43,8 @@ from retrieval.index import VectorIndex
 
 VALIDATION_SHARE = 0.12
 FITTED_ON = 1500  # cases the weights are fitted on at most
-FORMAT = "1"
+NEW_SHARE = 0.25  # new products or events from which a start trains again
+FORMAT = "2"
 
 Step = Callable[[str], None]
 
@@ -46,7 +57,9 @@ class Training:
     metrics: Mapping[str, Any]
 
 
-def members_for(items: Sequence[str], facts: Mapping[str, Facts], rows: Array | None) -> list[Member]:
+def members_for(
+    items: Sequence[str], facts: Mapping[str, Facts], rows: Array | None, *, device: str = "auto"
+) -> list[Member]:
     """Unfitted members for a catalogue of this size."""
     shelves = {slug: number for number, slug in enumerate(sorted({fact.category for fact in facts.values()} | {""}))}
     shelf_of = np.array([shelves[facts[id].category if id in facts else ""] for id in items])
@@ -55,13 +68,19 @@ def members_for(items: Sequence[str], facts: Mapping[str, Facts], rows: Array | 
         members.append(Ease())
     if rows is not None:
         members.append(Content(rows))
+    members.append(NextItem(device=device))
     return members
 
 
 def train(
-    events: Sequence[Event], facts: Mapping[str, Facts], rows: Array | None, *, step: Step = lambda _: None
+    events: Sequence[Event],
+    facts: Mapping[str, Facts],
+    rows: Array | None,
+    *,
+    step: Step = lambda _: None,
+    device: str = "auto",
 ) -> Training:
-    """Fit weights on the last part of time, then the members on everything.
+    """Fit weights and ranker on the last part of time, then the members on everything.
 
     Args:
         rows: (products in the order of sorted ids, dimension) text rows, or None.
@@ -69,46 +88,144 @@ def train(
     items = sorted(facts)
     everything = interactions(events, items)
     past, later = split_by_time(everything, VALIDATION_SHARE)
-    repeatable = [facts[id].repeatable for id in items]
-    members = members_for(items, facts, rows)
-    for member in members:
-        step(f"fit {member.name} on the past")
-        member.fit(past)
-    cases = cases_of(past, later, repeatable=repeatable, most=FITTED_ON)
+    members = fit_members(items, facts, rows, past, step=step, device=device)
+    cases = cases_of(past, later, repeatable=[facts[id].repeatable for id in items], most=FITTED_ON)
     step("weights")
-    weights, measured = _weights(members, cases, past, rows)
-    members = members_for(items, facts, rows)
-    for member in members:
-        step(f"fit {member.name}")
-        member.fit(everything)
-    return Training(Model(tuple(items), tuple(members), weights), measured)
+    fusion = fuse_members(members, cases, past, facts, rows)
+    members = fit_members(items, facts, rows, everything, step=step, device=device)
+    model = Model(tuple(items), tuple(members), fusion.weights, "", fusion.ranker, fusion.ranker_weight)
+    return Training(
+        model,
+        {**fusion.metrics, "products": len(items), "events": len(events), "until": max(e.at for e in events)},
+    )
 
 
-def _weights(
-    members: Sequence[Member], cases: Cases, past: Interactions, rows: Array | None
-) -> tuple[Weights, dict[str, Any]]:
+def fit_members(
+    items: Sequence[str],
+    facts: Mapping[str, Facts],
+    rows: Array | None,
+    data: Interactions,
+    *,
+    step: Step = lambda _: None,
+    device: str = "auto",
+) -> list[Member]:
+    """Members of a catalogue, fitted; one that cannot be fitted to this shop is left out, with a line."""
+    fitted_members = []
+    for member in members_for(items, facts, rows, device=device):
+        step(member.name)
+        try:
+            fitted_members.append(member.fit(data))
+        except FitError as error:
+            step(f"without {error}")
+    return fitted_members
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """What the validation cases decide."""
+
+    weights: Weights
+    ranker: Ranker | None
+    ranker_weight: Mapping[str, float]
+    metrics: Mapping[str, Any]
+
+
+def fuse_members(
+    members: Sequence[Member], cases: Cases, past: Interactions, facts: Mapping[str, Facts], rows: Array | None
+) -> Fusion:
+    """Weights and trees from one half of the cases; how much the trees may say, and the figures, from the other."""
     names = tuple(member.name for member in members)
-    if not cases.askers:
-        return Weights(names, {}, KINDS), {}
-    even = standardised(score_all(members, cases.askers))
+    if len(cases.askers) < 20:
+        return Fusion(Weights(names, {}, KINDS), None, {}, {})
+    learn, check = _only(cases, range(0, len(cases.askers), 2)), _only(cases, range(1, len(cases.askers), 2))
+    even = standardised(score_all(members, learn.askers))
+    weights = Weights(names, _weights(names, even, learn), KINDS)
+    ranker = Ranker(_products(past.items, facts))
+    ranker.fit(even, _unblocked(_fused(weights, even, learn), learn), learn.askers, learn.targets)
+    even = standardised(score_all(members, check.askers))
+    fused = _fused(weights, even, check)
+    ranker_weight = _ranker_weight(ranker, even, fused, check)
+    final = _blended(ranker, ranker_weight, even, fused, check)
+    popularity = _known_share(past)
+    metrics = {
+        name: report(fuse("average", even[position : position + 1]), check, popularity=popularity, rows=rows)
+        for position, name in enumerate(names)
+    }
+    for fusion in ("average", "rank", "vote"):
+        metrics[fusion] = report(fuse(fusion, even), check, popularity=popularity, rows=rows)
+    metrics["weighted"] = report(fused, check, popularity=popularity, rows=rows)
+    metrics["kefu"] = report(final, check, popularity=popularity, rows=rows)
+    return Fusion(weights, ranker, ranker_weight, {"systems": metrics})
+
+
+def model_scores(model: Model, cases: Cases) -> Array:
+    """(cases, items) what the model in use would rank by, for comparing models."""
+    even = standardised(score_all(model.members, cases.askers))
+    fused = _fused(model.weights, even, cases)
+    if model.ranker is None:
+        return fused
+    return _blended(model.ranker, model.ranker_weight, even, fused, cases)
+
+
+def _weights(names: Sequence[str], even: Array, cases: Cases) -> dict[str, tuple[float, ...]]:
     groups = {group: cases.of(group) for group in GROUPS if cases.of(group)}
     parts = {group: _only(cases, chosen) for group, chosen in groups.items()}
-    by_group = fitted(
+    return fitted(
         {group: even[:, chosen] for group, chosen in groups.items()},
         lambda group, fused: float(ndcg_of(fused, parts[group]).mean()),
         names,
     )
-    weights = Weights(names, by_group, KINDS)
-    popularity = _known_share(past)
-    measured = {
-        name: report(fuse("average", even[position : position + 1]), cases, popularity=popularity, rows=rows)
-        for position, name in enumerate(names)
-    }
+
+
+def _fused(weights: Weights, even: Array, cases: Cases) -> Array:
     fused = np.zeros(even.shape[1:])
-    for group, chosen in groups.items():
-        fused[chosen] = fuse("weighted", even[:, chosen], weights.of(group))
-    measured["kefu"] = report(fused, cases, popularity=popularity, rows=rows)
-    return weights, measured
+    for group in GROUPS:
+        if chosen := cases.of(group):
+            fused[chosen] = fuse("weighted", even[:, chosen], weights.of(group))
+    return fused
+
+
+def _unblocked(fused: Array, cases: Cases) -> Array:
+    out = fused.copy()
+    for row, blocked in enumerate(cases.blocked):
+        out[row, list(blocked)] = -np.inf
+    return out
+
+
+def _blended(ranker: Ranker, weight: Mapping[str, float], even: Array, fused: Array, cases: Cases) -> Array:
+    held = _unblocked(fused, cases)
+    out = held.copy()
+    for row, asker in enumerate(cases.askers):
+        share = weight.get(cases.groups[row], 0.0)
+        if share:
+            out[row] = blended(held[row], ranker.rescored(even[:, row], held[row], asker.with_seeds()), share)
+    return out
+
+
+def _ranker_weight(ranker: Ranker, even: Array, fused: Array, cases: Cases) -> dict[str, float]:
+    """For each group the share of the trees that ranks best; none where they do not help."""
+    chosen: dict[str, float] = {}
+    for group in GROUPS:
+        rows = cases.of(group)
+        if not rows or ranker.booster_ is None:
+            continue
+        part, scores = _only(cases, rows), fused[rows]
+        values = {
+            weight: float(ndcg_of(_blended(ranker, {group: weight}, even[:, rows], scores, part), part).mean())
+            for weight in (0.0, 0.1, 0.25, 0.5, 1.0)
+        }
+        chosen[group] = max(values, key=lambda weight: (values[weight], -weight))
+    return chosen
+
+
+def _products(items: Sequence[str], facts: Mapping[str, Facts]) -> Products:
+    shelves = {slug: number for number, slug in enumerate(sorted({fact.category for fact in facts.values()} | {""}))}
+    known = [facts.get(id) for id in items]
+    return Products(
+        price=np.array([fact.price_minor if fact else 0 for fact in known], dtype=np.float64),
+        shelf=np.array([shelves[fact.category if fact else ""] for fact in known]),
+        repeatable=np.array([bool(fact and fact.repeatable) for fact in known], dtype=np.float64),
+    )
 
 
 def _only(cases: Cases, chosen: Sequence[int]) -> Cases:
@@ -142,8 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    sha256 = data_sha256(events, facts)
-    if not options.force and artifact.is_current(folder, KIND, sha256):
+    if not options.force and still_good(folder, facts, events):
         console.print(f"recommendation: {folder} is up to date")
         return 0
     rows = rows_from_index(settings.models / "index", sorted(facts), console)
@@ -155,14 +271,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         def step(what: str) -> None:
             progress.update(task, description=what, advance=1)
 
-        made = train(events, facts, rows, step=step)
-    made.model.save(folder, data_sha256=sha256, metrics=made.metrics)
-    ours = made.metrics.get("kefu", {})
+        made = train(events, facts, rows, step=step, device=settings.device)
+    made.model.save(folder, data_sha256=data_sha256(events, facts), metrics=made.metrics)
+    ours = made.metrics.get("systems", {}).get("kefu", {})
     console.print(
         f"recommendation: {len(made.model.members)} members over {len(facts)} products and {len(events)} events in "
         f"{time.monotonic() - started:.0f} s, NDCG@10 {ours.get('ndcg@10', 0):.3f} on later purchases, in {folder}"
     )
     return 0
+
+
+def still_good(folder: Path, facts: Mapping[str, Facts], events: Sequence[Event]) -> bool:
+    """True when the model in place knows most products and most of what happened; the rest is the daily training's."""
+    try:
+        held = artifact.load(folder, KIND)
+        known = set(held.json("items.json"))
+    except ArtifactError:
+        return False
+    new = sum(1 for id in facts if id not in known)
+    return new <= NEW_SHARE * len(facts) and len(events) <= (1 + NEW_SHARE) * held.manifest.metrics.get("events", 0)
 
 
 def rows_from_index(folder: Path, ids: Sequence[str], console: Console) -> Array | None:
