@@ -18,9 +18,10 @@ ENOUGH = 40  # headings from which a random pair is nearly always unrelated
 LEAST_SPREAD = 0.12  # of what lies between the floor and 1: an encoder never tells unrelated texts apart better
 
 PRODUCTS = Weights(dense=0.5, heading=0.6, lexical=1.5, title=2.5, ranks=1.0, bias=-3.8, threshold=0.5)
-# fitted by `retrieval.fit` on calibration.jsonl (C = 0.03)
+# Fitted by `retrieval.fit` on calibration.jsonl (C = 0.03); the threshold is lower than the fitted 0.37: of held-out
+# questions of the shop 56 % instead of 44 % find an answer, of questions without one 10 % instead of 6.5 %.
 PASSAGES = Weights(
-    dense=0.135, heading=0.752, lexical=0.291, title=0.369, ranks=0.317, best=0.518, bias=-4.71, threshold=0.37
+    dense=0.135, heading=0.752, lexical=0.291, title=0.369, ranks=0.317, best=0.518, bias=-4.71, threshold=0.3
 )
 
 

@@ -92,7 +92,8 @@ def fill(session: Session, now: datetime = NOW) -> None:
     _order(session, now, "K-200001", "ben", "pending", 1, jacket_and_stoves)
     _order(session, now, "K-200002", "ben", "delivered", 12, jacket_and_stoves)
     for topic, language, title, body in HELP:
-        session.add(HelpDocument(topic=topic, kind="policy", language=language, title=title, body=body))
+        url = f"https://shop.example/help/{topic}"
+        session.add(HelpDocument(topic=topic, kind="policy", language=language, title=title, body=body, url=url))
     session.add(
         Promotion(
             title="10 % off tents", title_zh="帐篷九折", category="tents", percent=10, code="TENT10",
