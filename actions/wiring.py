@@ -12,8 +12,9 @@ from actions.rasa_actions.catalog import all_actions
 from actions.rasa_actions.drafts import NluDrafts
 from actions.rasa_actions.server import PortTaken, serve
 from actions.rasa_actions.services import Services
+from actions.recommendation.online import OnlineLearning
 from actions.recommendation.recommender import Recommender
-from actions.recommendation.shop_source import LiveShop
+from actions.recommendation.shop_source import FreshEvents, LiveShop
 from actions.recommendation.train import text_rows
 from actions.risk.assessor import Assessor
 from bot import settings as bot_settings
@@ -21,6 +22,7 @@ from bot.database.engine import Sessions, open_engine, open_readers, open_sessio
 from bot.settings import Settings
 from ensemble.artifact import ArtifactError
 from retrieval.encoder import EncoderError, encoder_place, open_encoder
+from retrieval.lexicon import COLORS
 from retrieval.live import Follower
 from retrieval.search import Search
 from retrieval.shop_source import ShopChanges
@@ -64,10 +66,12 @@ def wire(settings: Settings) -> Services:
         LiveShop(readers),
         lambda ids: text_rows(search.product_side.dense, ids),
     )
+    recommender.color_families = {word: color for color, words in COLORS.items() for word in words}
     assessor = Assessor.load(models / "risk")
     if not assessor.ready:
         raise NotPrepared(f"{assessor.problem}; make it with `python -m actions.risk.train`")
     follow(search, readers)
+    OnlineLearning(recommender, FreshEvents(readers), models / "recommendation").start()
     return Services(
         sessions=open_sessions(engine),
         readers=readers,

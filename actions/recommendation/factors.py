@@ -89,18 +89,20 @@ class Factors:
 
     def fit(self, data: Interactions) -> Self:
         from implicit.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-        model = AlternatingLeastSquares(
-            factors=self.size,
-            regularization=self.regularisation,
-            iterations=self.rounds,
-            alpha=self.alpha,
-            random_state=0,
-            num_threads=1,
-            use_gpu=False,
-        )
         seen = history_matrix(data.askers(), len(data.items), half_life_days=self.half_life_days, power=0.5)
-        model.fit(seen, show_progress=False)
+        with threadpool_limits(1, "blas"):  # implicit runs its own threads; BLAS threads beside them only wait
+            model = AlternatingLeastSquares(
+                factors=self.size,
+                regularization=self.regularisation,
+                iterations=self.rounds,
+                alpha=self.alpha,
+                random_state=0,
+                num_threads=1,
+                use_gpu=False,
+            )
+            model.fit(seen, show_progress=False)
         items = np.asarray(model.item_factors, dtype=np.float32)
         if not np.isfinite(items).all():
             raise FitError("factors: NaN in the item factors")

@@ -49,8 +49,16 @@ class Weights:
 
 # what a place asks for: "similar" is a question of likeness, "together" of what is bought with it
 KINDS: Mapping[str, Mapping[str, float]] = {
-    "similar": {"content": 8.0, "popularity": 0.1, "shelf": 0.5, "together": 0.0, "ranker": 0.2},
-    "together": {"together": 10.0, "content": 0.0, "shelf": 0.0, "popularity": 0.2, "ranker": 0.2},
+    "similar": {"content": 8.0, "popularity": 0.1, "shelf": 0.5, "together": 0.0},
+    "together": {
+        "together": 10.0,
+        "content": 0.0,
+        "shelf": 0.0,
+        "popularity": 0.2,
+        "neighbours": 0.3,
+        "ease": 0.3,
+        "factors": 0.3,
+    },
     "cart": {"together": 4.0, "content": 0.3},
     "after_purchase": {"together": 4.0, "content": 0.2, "shelf": 0.5},
 }

@@ -70,7 +70,7 @@ class Recommender:
         self._shop = shop
         self._rows_of = rows_of
         self.diversity = diversity
-        self._families = dict(color_families or {})
+        self.color_families = dict(color_families or {})
 
     @classmethod
     def load(cls, folder: Path, shop: Shop, rows_of: RowsOf | None = None, **options: Any) -> "Recommender":
@@ -144,7 +144,7 @@ class Recommender:
                 and id not in never
                 and (allowed is None or id in allowed)
                 and (facts.repeatable or id not in past.owned)
-                and fits(facts, context.wish, self._families)
+                and fits(facts, context.wish, self.color_families)
             )
         return mask
 
@@ -243,6 +243,9 @@ class Recommender:
             return Evidence("new")
         spoke = scores.even[:, number] * scores.weights
         names = [member.name for member in model.members]
+        asked_of = {"together": "together", "similar": "content"}.get(context.kind)
+        if asked_of and (found := self._because(model, asked_of, number, asker, products, context)):
+            return found
         for position in np.argsort(-np.nan_to_num(spoke, nan=-np.inf)):
             if np.isnan(spoke[position]) or spoke[position] <= 0:
                 break

@@ -18,6 +18,9 @@ from actions.recommendation.members import Arrays, FitError, Scores, abstaining
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
 
+SMALL = 3000  # items
+
+
 @dataclass(frozen=True)
 class Shape:
     """Defaults fit the demo shop in seconds; `tests.benchmarks.recommend` has those of the public data."""
@@ -60,7 +63,15 @@ class NextItem:
         sequences = [items for items in sequences if len(items) >= 2]
         if not sequences:
             raise FitError("sequence: nobody has two events")
-        self.parts_ = _train(self, sequences, len(data.items), check)
+        import torch
+
+        threads = torch.get_num_threads()
+        if len(data.items) < SMALL:
+            torch.set_num_threads(1)  # two threads on matrices this small spend their time waiting for each other
+        try:
+            self.parts_ = _train(self, sequences, len(data.items), check)
+        finally:
+            torch.set_num_threads(threads)
         return self
 
     def scores(self, askers: Sequence[Asker]) -> Scores:
