@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+OF_TESTS = "KEFU_TEST_"  # tell tests where their servers are; no settings of a house
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -196,7 +197,8 @@ def load(environ: Mapping[str, str] | None = None, *, file: Path | None = None) 
     """
     environ = os.environ if environ is None else environ
     file = PROJECT / "kefu.env" if file is None else file
-    given = {**_read_file(file), **{name: value for name, value in environ.items() if name.startswith("KEFU_")}}
+    ours = {name: value for name, value in environ.items() if name.startswith("KEFU_") and not name.startswith(OF_TESTS)}
+    given = {**_read_file(file), **ours}
     known = {setting.variable for setting in SETTINGS}
     for name in given:
         if name not in known:

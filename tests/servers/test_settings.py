@@ -49,3 +49,7 @@ def test_each_setting_has_a_help_that_is_a_sentence():
 def test_a_default_is_of_its_type():
     for setting in SETTINGS:
         assert isinstance(setting.default, setting.type), setting.name
+
+
+def test_what_tests_are_told_is_no_setting(tmp_path):
+    assert load(tmp_path, KEFU_TEST_POSTGRES_URL="postgresql://somewhere").port == 8080
