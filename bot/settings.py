@@ -197,7 +197,9 @@ def load(environ: Mapping[str, str] | None = None, *, file: Path | None = None) 
     """
     environ = os.environ if environ is None else environ
     file = PROJECT / "kefu.env" if file is None else file
-    ours = {name: value for name, value in environ.items() if name.startswith("KEFU_") and not name.startswith(OF_TESTS)}
+    ours = {
+        name: value for name, value in environ.items() if name.startswith("KEFU_") and not name.startswith(OF_TESTS)
+    }
     given = {**_read_file(file), **ours}
     known = {setting.variable for setting in SETTINGS}
     for name in given:

@@ -29,7 +29,6 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "actions.risk.reading": ("ensemble", "bot.database"),
     "actions.recommendation": ("ensemble", "retrieval.index", "retrieval.metrics"),
     "actions.recommendation.train": ("actions", "ensemble", "retrieval", "nlu_models", "bot.settings", "bot.database"),
-    "actions.recommendation.shop_source": ("ensemble", "bot.database"),
     "actions.recommendation.learn": ("ensemble", "retrieval", "bot.settings", "bot.database"),
     "actions.risk": ("ensemble",),
     "actions.risk.train": ("actions", "ensemble", "retrieval", "nlu_models", "bot.settings", "bot.database"),
@@ -88,6 +87,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "nlu_models.catalogue",
         "nlu_models.train",  # these mains turn its outages into a sentence
         "retrieval.build",
+        "actions.recommendation.learn",
         "actions.recommendation.train",
         "actions.risk.train",
     ),

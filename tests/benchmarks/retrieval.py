@@ -1,0 +1,359 @@
+"""`kefu bench retrieval`: search and answers on public data, against BM25 alone, dense alone and FAISS Flat in one run.
+
+Weights are the ones `retrieval.calibrate` ships, fitted on questions that are in no set here; nothing is chosen on a test
+row. Where a set gives training rows (AFQMC), only those are learnt from, and rows it shares with the test are refused.
+"""
+
+import csv
+import gzip
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from bot import settings as bot_settings
+from bot.database import policies
+from bot.database.demo_documents import document_rows
+from nlu_models import guard
+from retrieval import calibrate, metrics
+from retrieval.documents import Document, Passage, cut
+from retrieval.encoder import Encoder, encoder_place, open_encoder, unit
+from retrieval.hybrid import Hybrid, row_id
+from retrieval.index import VectorIndex, has_gpu, set_threads
+from retrieval.lexical import LexicalIndex, tokens
+from retrieval.search import passage_rows
+from tests.benchmarks import report
+from tests.benchmarks.report import Row
+
+OWN = Path(__file__).parent / "data"
+PARTS = ("synthetic_100k", "guard", "unanswerable", "ecommerce_faq", "stackfaq", "chorus_electronics", "pairs", "gpu")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = report.parser("retrieval", "Search and answers on public data")
+    parser.add_argument("--only", choices=PARTS, action="append", help="these parts only")
+    parser.add_argument("--pairs", type=int, default=6000, help="training pairs of AFQMC that are learnt from")
+    arguments = parser.parse_args(argv)
+    settings = bot_settings.load()
+    encoder = open_encoder(encoder_place(settings.encoder, settings.models), threads=2)
+    set_threads(1)
+    runs: Mapping[str, Callable[[], list[Row]]] = {
+        "synthetic_100k": lambda: synthetic(100_000),
+        "guard": guarded,
+        "unanswerable": lambda: unanswerable(encoder),
+        "ecommerce_faq": lambda: ecommerce_faq(arguments.data / "ecommerce_faq", encoder),
+        "stackfaq": lambda: stackfaq(arguments.data / "stackfaq", encoder),
+        "chorus_electronics": lambda: chorus(arguments.data / "chorus_electronics", encoder),
+        "pairs": lambda: pairs(arguments.data, encoder, arguments.pairs),
+        "gpu": lambda: on_gpu(10_000_000),
+    }
+    rows: list[Row] = []
+    with report.progress() as bar:
+        wanted = arguments.only or PARTS
+        task = bar.add_task("retrieval", total=len(wanted))
+        for name in wanted:
+            bar.update(task, description=name)
+            try:
+                rows += runs[name]()
+            except FileNotFoundError as error:
+                print(f"retrieval: {error.filename} is not there; {name} is left out", file=sys.stderr)
+            bar.advance(task)
+    report.write(rows, title="retrieval", json_file=arguments.json, plots=arguments.plots)
+    return 0
+
+
+def synthetic(count: int) -> list[Row]:
+    """Recall against exact search and queries a second one at a time, over unit rows in clusters as texts lie."""
+    rows, queries = clustered(count, 384)
+    ids = [str(number) for number in range(count)]
+    flat = faiss.IndexFlatIP(384)
+    flat.add(rows)
+    exact = [[str(number) for number in line] for line in flat.search(queries, 10)[1]]
+    started = time.perf_counter()
+    index = VectorIndex.built(ids, rows, gpu=False)
+    built = time.perf_counter() - started
+    found = [[id for id, _ in hits] for hits in index.search(queries, 10)]
+    recall = [len(set(a) & set(b)) / 10 for a, b in zip(found, exact, strict=True)]
+    ours = per_second(lambda row: index.search(row, 10), queries, 1000)
+    theirs = per_second(lambda row: flat.search(row, 10), queries, 100)
+    data = f"synthetic_{count // 1000}k"
+    return [
+        Row(data, "kefu", "recall@10", *metrics.interval(recall)),
+        Row(data, "kefu", "qps", ours),
+        Row(data, "faiss_flat", "qps", theirs),
+        Row(data, "kefu", "qps_over_flat", ours / theirs),
+        Row(data, "kefu", "build_seconds", built),
+    ]
+
+
+def clustered(count: int, width: int, *, queries: int = 1000) -> tuple[Any, Any]:
+    """Unit rows around a hundredth as many centres, and queries near some of them."""
+    generator = np.random.default_rng(0)
+    centres = unit(generator.normal(size=(max(10, count // 100), width)).astype(np.float32))
+    rows = centres[generator.integers(0, len(centres), count)]
+    rows = unit(rows + generator.normal(scale=0.04, size=rows.shape).astype(np.float32))
+    near = rows[generator.integers(0, count, queries)]
+    return rows, unit(near + generator.normal(scale=0.02, size=near.shape).astype(np.float32))
+
+
+def per_second(search: Callable[[Any], Any], queries: Any, count: int) -> float:
+    for row in queries[:20]:
+        search(row[None])
+    started = time.perf_counter()
+    for number in range(count):
+        search(queries[number % len(queries)][None])
+    return count / (time.perf_counter() - started)
+
+
+def guarded() -> list[Row]:
+    """Drafts with one false fact each: all must be stopped; true ones beside them, so that stopping all is no art."""
+    stopped = [float(bool(objections(row))) for row in lines(OWN / "false_drafts.jsonl")]
+    let_through = [float(not objections(row)) for row in lines(OWN / "true_drafts.jsonl")]
+    return [
+        Row("guard", "kefu", "stopped", *metrics.interval(stopped)),
+        Row("guard", "kefu", "true_let_through", *metrics.interval(let_through)),
+    ]
+
+
+def objections(row: Mapping[str, Any]) -> Sequence[Any]:
+    passages = [p["text"] if isinstance(p, Mapping) else str(p) for p in row["passages"]]
+    evidence = guard.Evidence(facts=row["facts"], passages=tuple(passages))
+    return guard.check(row["draft"], evidence)
+
+
+def unanswerable(encoder: Encoder) -> list[Row]:
+    """Questions that no help document of the demo shop answers."""
+    side = help_side(encoder)
+    answered = [float(best_score(side, encoder, row["question"]) >= side.weights.threshold)
+                for row in lines(OWN / "unanswerable.jsonl")]  # fmt: skip
+    return [Row("unanswerable", "kefu", "answered_rate", *metrics.interval(answered))]
+
+
+def help_side(encoder: Encoder) -> Hybrid:
+    defaults = policies.Policies({row.key: row.value for row in policies.DEFAULTS})
+    documents = [
+        Document(row["id"], row["language"], row["title"], row["body"], row["topic"], row["kind"], row["url"])
+        for row in document_rows(defaults, datetime.now(UTC))
+    ]
+    return side_of([passage for document in documents for passage in cut(document)], encoder)
+
+
+def side_of(passages: Sequence[Passage], encoder: Encoder) -> Hybrid:
+    """The hybrid as the shop's own build makes it."""
+    rows: dict[str, Any] = {}
+    for start in range(0, len(passages), 256):
+        rows.update(passage_rows(passages[start : start + 256], encoder))
+    titles = {passage.id: f"{passage.title} {passage.heading}" for passage in passages}
+    weights = calibrate.calibrated({}, rows).passages
+    return Hybrid(
+        VectorIndex.built(list(rows), np.stack(list(rows.values())), gpu=False),
+        LexicalIndex.built((passage.id, passage.searchable) for passage in passages),
+        weights,
+        lambda id: titles.get(id, ""),
+    )
+
+
+def best_score(side: Hybrid, encoder: Encoder, question: str) -> float:
+    ranked = side.rank(question, encoder.encode_queries([question])[0])
+    return ranked[0].score if ranked else 0.0
+
+
+def rankings(side: Hybrid, encoder: Encoder, questions: Sequence[str], *, wide: int) -> Iterator[dict[str, list[str]]]:
+    """For each question what the hybrid, BM25 alone and dense alone put first; all over the same texts."""
+    rows = np.concatenate([encoder.encode_queries(questions[s : s + 256]) for s in range(0, len(questions), 256)])
+    for question, row in zip(questions, rows, strict=True):
+        ranked = side.rank(question, row, candidates=wide)
+        dense = side.dense.search(row[None], wide * 4)[0]
+        yield {
+            "kefu": [candidate.id for candidate in ranked],
+            "bm25": [id for id, _ in side.lexical.search(question, wide)],
+            "dense": list(dict.fromkeys(name.rsplit("|", 2)[0] for name, _ in dense if name.endswith("|b"))),
+        }
+
+
+def ecommerce_faq(folder: Path, encoder: Encoder) -> list[Row]:
+    held = json.loads((folder / "Ecommerce_FAQ_Chatbot_dataset.json").read_text(encoding="utf-8"))["questions"]
+    passages = [Passage(str(n), str(n), "en", row["question"], row["answer"]) for n, row in enumerate(held)]
+    side = side_of(passages, encoder)
+    asked = list(lines(OWN / "ecommerce_faq_paraphrases.jsonl"))
+    right = [{str(index) for index in row["accepted"]} for row in asked]
+    out: dict[str, list[float]] = {"kefu": [], "bm25": [], "dense": []}
+    for ranked, relevant in zip(rankings(side, encoder, [r["question"] for r in asked], wide=79), right, strict=True):
+        for system, ids in ranked.items():
+            out[system].append(metrics.hit(ids, relevant, 1))
+    shown = [float(best_score(side, encoder, row["question"]) >= side.weights.threshold) for row in asked]
+    return [
+        *(Row("ecommerce_faq", system, "hit@1", *metrics.interval(values)) for system, values in out.items()),
+        Row("ecommerce_faq", "kefu", "answered_rate", *metrics.interval(shown)),
+    ]
+
+
+def stackfaq(folder: Path, encoder: Encoder) -> list[Row]:
+    threads = list(lines(folder / "threads.jsonl"))
+    passages = [
+        Passage(f"{thread['thread_id']}#{n}", str(thread["thread_id"]), "en", thread["question"], answer[:1200])
+        for thread in threads
+        for n, answer in enumerate(thread["answers"] or [""])
+    ]
+    side = side_of(passages, encoder)
+    asked = list(lines(folder / "queries_even.jsonl"))
+    out: dict[str, dict[str, list[float]]] = {}
+    for ranked, row in zip(
+        rankings(side, encoder, [r["query"] for r in asked], wide=len(passages)), asked, strict=True
+    ):
+        for system, ids in ranked.items():
+            of_thread = list(dict.fromkeys(id.split("#")[0] for id in ids))
+            relevant = {str(row["thread_id"])}
+            measures = out.setdefault(system, {})
+            measures.setdefault("mrr", []).append(metrics.reciprocal_rank(of_thread, relevant))
+            measures.setdefault("p@1", []).append(metrics.hit(of_thread, relevant, 1))
+            measures.setdefault("ndcg@10", []).append(metrics.ndcg(of_thread, dict.fromkeys(relevant, 1.0), 10))
+    return [
+        Row("stackfaq", system, measure, *metrics.interval(values))
+        for system, measures in out.items()
+        for measure, values in measures.items()
+    ]
+
+
+def chorus(folder: Path, encoder: Encoder) -> list[Row]:
+    """Judged-only NDCG@10 over the whole catalogue."""
+    with gzip.open(folder / "products.jsonl.gz", "rt", encoding="utf-8") as held:
+        products = [json.loads(line) for line in held]
+    with (folder / "ratings.csv").open(encoding="utf-8") as held:
+        ratings: dict[str, dict[str, float]] = {}
+        for row in csv.DictReader(held):
+            ratings.setdefault(row["query"], {})[row["docid"]] = float(row["rating"])
+    texts = {product["id"]: electronics_text(product) for product in products}
+    titles = {product["id"]: str(product.get("title") or product.get("name") or "") for product in products}
+    rows: dict[str, Any] = {}
+    ids = list(texts)
+    for start in range(0, len(ids), 256):
+        chunk = ids[start : start + 256]
+        bodies = encoder.encode_passages([texts[id][:300] for id in chunk])
+        heads = encoder.encode_queries([titles[id] for id in chunk])
+        for id, body, head in zip(chunk, bodies, heads, strict=True):
+            rows[row_id(id, "en", "b")], rows[row_id(id, "en", "h")] = body, head
+    side = Hybrid(
+        VectorIndex.built(list(rows), np.stack(list(rows.values())), kind="flat", gpu=False),
+        LexicalIndex.built((id, f"{titles[id]}\n{titles[id]}\n{text}") for id, text in texts.items()),
+        calibrate.calibrated(rows, {}).products,
+        lambda id: titles.get(id, ""),
+    )
+    out: dict[str, list[float]] = {}
+    for ranked, (_, gains) in zip(rankings(side, encoder, list(ratings), wide=len(ids)), ratings.items(), strict=True):
+        for system, order in ranked.items():
+            judged = metrics.judged_only(order, gains)
+            out.setdefault(system, []).append(metrics.ndcg(judged, gains, 10))
+    over = np.array([[a, b] for a, b in zip(out["kefu"], out["bm25"], strict=True)])
+    ratio = report.interval(over, lambda sample: float(sample[:, 0].mean() / sample[:, 1].mean() - 1))
+    return [
+        *(Row("chorus_electronics", system, "ndcg@10", *metrics.interval(values)) for system, values in out.items()),
+        Row("chorus_electronics", "kefu", "ndcg@10_over_bm25", *ratio),
+    ]
+
+
+def electronics_text(product: Mapping[str, Any]) -> str:
+    kinds = [str(value) for key, value in product.items() if key.startswith("attr_t") and len(str(value)) < 40]
+    parts = (product.get("title"), product.get("supplier"), product.get("short_description"), ", ".join(kinds[:12]))
+    return "\n".join(str(part) for part in parts if part)
+
+
+def pairs(folder: Path, encoder: Encoder, most: int) -> list[Row]:
+    """Same meaning or not, Chinese: the encoder's cosine as it is, and with a model learnt on AFQMC's training pairs."""
+    train = read_pairs(folder / "afqmc_zh" / "train.tsv.gz", "\t")
+    test = read_pairs(folder / "afqmc_zh" / "dev.tsv.gz", "\t")
+    other = read_pairs(folder / "bq_corpus_zh" / "dev.csv.gz", ",")
+    tests = {frozenset(row[:2]) for row in (*test, *other)}
+    kept = [row for row in train if frozenset(row[:2]) not in tests]
+    refuse_shared(kept, test)
+    chosen = [kept[n] for n in np.random.default_rng(0).permutation(len(kept))[:most]]
+    model = LogisticRegression(C=0.05, max_iter=2000)
+    features, labels, _ = pair_features(chosen, encoder)
+    model.fit(features, labels)
+    rows: list[Row] = []
+    for data, held in (("afqmc", test), ("bq", other)):
+        features, labels, cosines = pair_features(held, encoder)
+        rows.append(Row(data, "dense", "auc", float(roc_auc_score(labels, cosines))))
+        rows.append(Row(data, "kefu", "auc", float(roc_auc_score(labels, model.decision_function(features)))))
+    return rows
+
+
+def refuse_shared(train: Sequence[tuple[str, str, int]], test: Sequence[tuple[str, str, int]]) -> None:
+    """
+    Raises:
+        ValueError: a pair is in both, either way round.
+    """
+    shared = {frozenset(row[:2]) for row in train} & {frozenset(row[:2]) for row in test}
+    if shared:
+        raise ValueError(f"training and test share {len(shared)} pairs")
+
+
+def read_pairs(file: Path, separator: str) -> list[tuple[str, str, int]]:
+    with gzip.open(file, "rt", encoding="utf-8", newline="") as held:
+        rows = [row for row in csv.reader(held, delimiter=separator, quoting=csv.QUOTE_MINIMAL if separator == ","
+                                          else csv.QUOTE_NONE)]  # fmt: skip
+    return [(row[0], row[1], int(row[2])) for row in rows if len(row) >= 3 and row[2] in ("0", "1")]
+
+
+def pair_features(held: Sequence[tuple[str, str, int]], encoder: Encoder) -> tuple[Any, Any, Any]:
+    """(pairs, features): what differs and what agrees between the two rows, the cosine, and shared words."""
+    texts = list(dict.fromkeys(text for row in held for text in row[:2]))
+    rows = np.concatenate([encoder.encode_queries(texts[s : s + 512]) for s in range(0, len(texts), 512)])
+    number = {text: n for n, text in enumerate(texts)}
+    one, other = rows[[number[a] for a, _, _ in held]], rows[[number[b] for _, b, _ in held]]
+    cosines = (one * other).sum(axis=1)
+    shared = []
+    for a, b, _ in held:
+        x, y = set(tokens(a)), set(tokens(b))
+        shared.append([len(x & y) / max(1, len(x | y)), len(x & y) / max(1, min(len(x), len(y))),
+                       abs(len(a) - len(b)) / max(len(a), len(b), 1)])  # fmt: skip
+    scale = 1 / 0.05  # a component of a unit row of 384 is about 0.05
+    built = np.hstack([np.abs(one - other) * scale, one * other * scale**2 / 4, (cosines[:, None] - 0.85) / 0.05,
+                       np.array(shared) * 4])  # fmt: skip
+    return built, np.array([label for _, _, label in held]), cosines
+
+
+def on_gpu(count: int) -> list[Row]:
+    """10,000,000 x 384 on the GPU against the same index on the CPU; nothing where there is no GPU."""
+    if not has_gpu():
+        print("retrieval: no GPU that faiss sees; those rows are left out", file=sys.stderr)
+        return []
+    rows, queries = clustered(count, 384)
+    ids = [str(number) for number in range(count)]
+    out: list[Row] = []
+    answers = {}
+    for system, gpu in (("gpu", True), ("cpu", False)):
+        started = time.perf_counter()
+        index = VectorIndex.built(ids, rows, gpu=gpu)
+        out.append(Row("synthetic_10m", system, "build_seconds", time.perf_counter() - started))
+        out.append(
+            Row(
+                "synthetic_10m", system, "qps_batch_1", per_second(lambda row, i=index: i.search(row, 10), queries, 500)
+            )
+        )
+        started = time.perf_counter()
+        answers[system] = index.search(np.resize(queries, (1024, 384)), 10)
+        out.append(Row("synthetic_10m", system, "qps_batch_1024", 1024 / (time.perf_counter() - started)))
+    same = [
+        len({i for i, _ in a} & {i for i, _ in b}) / 10 for a, b in zip(answers["gpu"], answers["cpu"], strict=True)
+    ]
+    return [*out, Row("synthetic_10m", "gpu", "recall@10_of_cpu", float(np.mean(same)))]
+
+
+def lines(file: Path) -> Iterator[dict[str, Any]]:
+    with file.open(encoding="utf-8") as held:
+        for line in held:
+            if line.strip():
+                yield json.loads(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
