@@ -33,6 +33,8 @@ KIND = "index"
 SCORE_ALL_UP_TO = 20_000  # with filters, every product of a catalogue this small is weighed
 DIVERSITY = 0.25  # share of a product's place that its unlikeness to those above decides
 
+NAMED_SHELF = 0.4  # of the threshold, when the customer named a category
+
 
 @dataclass(frozen=True)
 class ProductHit:
@@ -273,6 +275,8 @@ class Search:
         fits = self._fitting(asked, exclude)
         ranked = self.product_side.rank(words, row, candidates=count, allowed=lambda id: id in fits)
         threshold = self.product_side.weights.threshold
+        if asked.category:  # the words named a shelf we have: what stands on it is an answer, the best first
+            threshold *= NAMED_SHELF
         terms = set(tokens(words))
         kept = []
         for candidate in ranked:
