@@ -138,7 +138,7 @@ def amazon(folder: Path, epochs: int, bar: Any) -> list[Row]:
     file = next(path for path in sorted(folder.glob("*.txt")))
     events = [
         Event(user.zfill(6), item, "view", place * DAY)
-        for user, *own in (line.split() for line in file.read_text().splitlines())
+        for user, *own in map(str.split, file.read_text().splitlines())
         for place, item in enumerate(own)
     ]
     items = sorted({event.product for event in events}, key=int)
@@ -179,7 +179,7 @@ def measured(
     ready: Sequence[Member] = (),
     speed: bool = False,
 ) -> list[Row]:
-    """Weights from `asked` (validation), members fitted on `past`; figures from `tested`, members fitted on `before`."""
+    """Weights from `asked`, members fitted on `past`; figures from `tested`, members fitted on `before`."""
     members = [*(member.fit(past) for member in make()), *ready]
     part = sample(asked, FITTED_ON)
     even = scored(members, part)
