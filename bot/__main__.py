@@ -45,6 +45,7 @@ COMMANDS = (
     Command(("train", "recommend"), "actions.recommendation.train", (), "Train the recommenders."),
     Command(("train", "risk"), "actions.risk.train", (), "Train the order-risk ensemble."),
     Command(("train", "dialogue"), "bot.dialogue_training", (), "Train Rasa's policies."),
+    Command(("learn",), "actions.recommendation.learn", (), "Train the recommenders daily; a better one goes live."),
     Command(("index",), "retrieval.build", (), "Build the search index over products and help again."),
     Command(("bench", "turns"), "tests.benchmarks.turns", (), "Messages a second against a stock Rasa bot."),
     Command(("bench", "faults"), "tests.benchmarks.faults", (), "A thousand messages while processes are killed."),
