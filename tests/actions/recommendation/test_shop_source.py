@@ -27,7 +27,8 @@ def sessions(tmp_path):
         bought = (("delivered", "tent"), ("delivered", "mug"), ("cancelled", "gas"))
         for number, (status, product) in enumerate(bought):
             order = shop.Order(id=f"o{number}", number=f"K-10000{number}", customer_id="ann", status=status,
-                               placed_at=NOW - timedelta(days=9), subtotal_minor=1000, total_minor=1000, ship_to={})  # fmt: skip
+                               placed_at=NOW - timedelta(days=9), subtotal_minor=1000, total_minor=1000,
+                               ship_to={})  # fmt: skip
             session.add(order)
             session.flush()
             session.add(shop.OrderLine(id=f"l{number}", order_id=order.id, position=1, product_id=product,
