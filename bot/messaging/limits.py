@@ -25,8 +25,9 @@ class Limits(Protocol):
 class MemoryLimits:
     """Token buckets in this process; several gateways each count alone."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, remembered: int = REMEMBERED) -> None:
         self._clock = clock
+        self._remembered = remembered
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, when
 
     async def wait_seconds(self, key: str, rate: Rate) -> float:
@@ -37,7 +38,7 @@ class MemoryLimits:
         tokens = min(float(rate.burst), tokens + (now - when) * rate.per_minute / 60)
         allowed = tokens >= 1
         self._buckets[key] = (tokens - 1 if allowed else tokens, now)
-        if len(self._buckets) > REMEMBERED:
+        if len(self._buckets) > self._remembered:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (1 - tokens) * 60 / rate.per_minute
 
