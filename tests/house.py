@@ -9,11 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from bot import settings as bot_settings
+from bot.database.engine import open_engine, open_readers
+from bot.database.migrate import migrate
+from bot.database.seed import seed
+from bot.database.shop import ShopFact
 from bot.processes import Group, house
 from bot.settings import PROJECT, Settings
 
@@ -80,6 +85,18 @@ def copy_home(source: Path, home: Path) -> None:
         contextlib.closing(sqlite3.connect(home / "kefu.db")) as new,
     ):
         old.backup(new)  # also what still stands in the write-ahead log
+
+
+def fill_shop(home: Path, url: str) -> None:
+    """The demo shop of `home`, on the same day of its story, in an empty database elsewhere (`url`)."""
+    ours, theirs = open_engine(f"sqlite:///{home / 'kefu.db'}"), open_engine(url)
+    with open_readers(ours)() as session:
+        demo = session.get_one(ShopFact, "demo")
+        today = datetime.fromisoformat(demo.value["today"])
+    migrate(theirs)
+    seed(theirs, today)
+    ours.dispose()
+    theirs.dispose()
 
 
 @contextlib.contextmanager

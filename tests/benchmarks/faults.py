@@ -10,7 +10,7 @@ from tests.benchmarks import report
 from tests.benchmarks.report import Row
 from tests.benchmarks.turns import TEXTS
 from tests.faults.run import Plan, open_sessions_at, run
-from tests.house import copy_home, prepare_source, running_house
+from tests.house import copy_home, fill_shop, prepare_source, running_house
 
 DATA = "own questions"
 
@@ -22,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=5, help="of each process")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--home", type=Path, default=None, help="a prepared home; default: the one the tests use")
+    parser.add_argument(
+        "--database-url", default="", help="an empty PostgreSQL database, filled with the demo shop; default: SQLite"
+    )
     arguments = parser.parse_args(argv)
     plan = Plan(arguments.conversations, arguments.messages, arguments.kills, arguments.seed, timeout_seconds=3600)
 
@@ -32,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         task = bar.add_task("answered", total=plan.total)
         home = Path(scratch) / "home"
         copy_home(arguments.home or prepare_source(), home)
-        with running_house(home, sender_per_minute="0", address_per_minute="0") as house:
+        if arguments.database_url:
+            fill_shop(home, arguments.database_url)
+        free = {"sender_per_minute": "0", "address_per_minute": "0", "database_url": arguments.database_url}
+        with running_house(home, **free) as house:
             engine = open_engine(house.settings.database_url)
             tokens = open_sessions_at(house.url, [{"language": "en"}] * plan.conversations)
             result = run(
@@ -45,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 progress=lambda count: bar.update(task, completed=count),
             )
             engine.dispose()
-    system = "kefu, sqlite"
+    system = "kefu, postgresql" if arguments.database_url else "kefu, sqlite"
     rows = [
         Row(DATA, system, "messages", plan.total),
         Row(DATA, system, "deliveries", result.deliveries),

@@ -1,7 +1,7 @@
 """A thousand messages through the real house, orders cancelled among them, while every process is killed."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from bot.channels import shop_token
 from bot.database.engine import open_engine
 from bot.database.shop import Order, OrderEvent
+from tests.conftest import fresh_postgres
 from tests.faults.run import Plan, Result, open_sessions_at, run
-from tests.house import House, copy_home, prepared, running_house  # noqa: F401  (a fixture)
+from tests.house import House, copy_home, fill_shop, prepared, running_house  # noqa: F401  (a fixture)
 
 PLAN = Plan(conversations=50, messages=20, kills=5, pause_seconds=(0.5, 2.0), timeout_seconds=1500)
 CHAT = (
@@ -69,11 +70,26 @@ def play(house: House, plan: Plan) -> tuple[Result, dict[str, int]]:
     return result, counts
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of an empty PostgreSQL database; empty: SQLite in the home."""
+    if request.param == "sqlite":
+        yield ""
+    else:
+        yield from fresh_postgres()
+
+
 @pytest.mark.timeout(1800)
-def test_a_thousand_messages_and_every_process_killed_five_times(prepared: Path, tmp_path: Path):  # noqa: F811
+def test_a_thousand_messages_and_every_process_killed_five_times(
+    prepared: Path,  # noqa: F811
+    tmp_path: Path,
+    database: str,
+):
     home = tmp_path / "home"
     copy_home(prepared, home)
-    with running_house(home, sender_per_minute="0", address_per_minute="0") as house:
+    if database:
+        fill_shop(home, database)
+    with running_house(home, sender_per_minute="0", address_per_minute="0", database_url=database) as house:
         result, cancelled = play(house, PLAN)
     assert result.problems == []
     assert (result.answered, result.silent, result.apologies) == (PLAN.total, 0, 0)
