@@ -16,6 +16,7 @@ ACTIONS: tuple[type[ShopAction], ...] = (
     answers.Correct,
     handoff.TalkToPerson,
     handoff.NotUnderstood,
+    handoff.OutOfScope,
     handoff.Complaint,
     orders.TrackOrder,
     orders.OrderHistory,

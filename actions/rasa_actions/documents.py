@@ -9,12 +9,14 @@ from sqlalchemy import select
 from actions.rasa_actions.answer import Answer, button
 from bot.database.shop import HelpDocument
 from retrieval.documents import Document, cut, plain_text
+from retrieval.lexical import tokens
 
 if TYPE_CHECKING:
     from actions.rasa_actions.shop_action import ActionCall
 
 PASSAGES = 3
 MOST_CHARACTERS = 700
+ALREADY_SAID = 0.85  # share of an answer's words that the policy's opening holds
 _QUESTION = re.compile(
     r"[?？]\s*$|^\s*(what|how|when|where|which|who|why|can|could|do|does|did|is|are|will|would|may)\b"
     r"|吗|呢[。.]?$|怎么|如何|多少|多久|什么|哪|能不能|可不可以|是否",
@@ -67,12 +69,36 @@ def policy_answer(call: "ActionCall", topics: Sequence[str]) -> Answer | None:
     found = (
         [] if call.text.startswith("/") else call.services.search.passages(call.text, language=call.language, limit=1)
     )
-    if found and found[0].topic in topics and found[0].answer and found[0].answer not in plain_text(text):
+    if found and found[0].topic in topics and found[0].answer and not _says(text, found[0].answer):
         text = f"{text}\n\n{found[0].answer}"
         source["passages"] = [pieces[0].id, found[0].id]
     answer = Answer.said(_sentences(text)).custom(source=source)
     card = {"kind": "document", "title": document.title, "url": document.url, "text": ""}
     return answer.cards([card]) if document.url else answer
+
+
+def size_guide(call: "ActionCall", category: str) -> Answer | None:
+    """The shop's guide to the sizes of this kind of goods, or None: the guide of another kind helps nobody."""
+    query = select(HelpDocument.topic, HelpDocument.title).where(
+        HelpDocument.language == call.language, HelpDocument.active
+    )
+    with call.services.readers() as session:
+        guides = [
+            topic for topic, title in session.execute(query) if _is_size_guide(f"{topic} {title}".lower(), category)
+        ]
+    return policy_answer(call, guides[:1]) if guides else None
+
+
+def _is_size_guide(named: str, category: str) -> bool:
+    words = set(re.findall(r"[a-z]+", named))
+    return bool(words & {"size", "sizes", "sizing"} or "尺码" in named) and category.lower() in words
+
+
+def _says(text: str, answer: str) -> bool:
+    """Whether `text` holds nearly every word of `answer`, however it is broken into lines."""
+    wanted = tokens(plain_text(answer))
+    held = set(tokens(plain_text(text)))
+    return sum(word in held for word in wanted) >= ALREADY_SAID * len(wanted)
 
 
 def _worded(call: "ActionCall", passages: Sequence[Any], draft: Any) -> Answer:

@@ -8,10 +8,17 @@ from actions.rasa_actions.documents import answer_from_documents, looks_like_que
 from actions.rasa_actions.handoff_summary import summary_of
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 
-# After one of these a second message that is not understood goes to a person.
-NOT_KNOWING = ("utter_not_understood", "utter_no_answer")
+# After one of these a second message that the bot cannot help with goes to a person.
+NOT_KNOWING = ("utter_not_understood", "utter_no_answer", "utter_out_of_scope")
 # After one of these a plain "yes" means the person we offered.
-OFFERING = (*NOT_KNOWING, "utter_complaint", "utter_action_failed", "utter_email_by_person")
+OFFERING = (
+    "utter_not_understood",
+    "utter_no_answer",
+    "utter_complaint",
+    "utter_complaint_offer",
+    "utter_action_failed",
+    "utter_email_by_person",
+)
 
 
 def last_responses(call: ActionCall) -> list[str]:
@@ -61,6 +68,18 @@ class NotUnderstood(ShopAction):
         return found or not_known(call, "utter_not_understood")
 
 
+class OutOfScope(ShopAction):
+    """Not a matter of the shop, as far as the models can tell; they may be wrong, so twice in a row a person looks."""
+
+    def name(self) -> str:
+        return "action_out_of_scope"
+
+    def answer(self, call: ActionCall) -> Answer:
+        if any(name in NOT_KNOWING for name in last_responses(call)):
+            return hand_over(call, "utter_handoff_not_understood", "not_understood", tried="utter_out_of_scope")
+        return Answer.response("utter_out_of_scope")
+
+
 class Complaint(ShopAction):
     """Take it seriously, offer what may help; a second complaint goes to a person at once."""
 
@@ -68,12 +87,13 @@ class Complaint(ShopAction):
         return "action_complaint"
 
     def answer(self, call: ActionCall) -> Answer:
-        if "utter_complaint" in last_responses(call):
+        if {"utter_complaint", "utter_complaint_offer"} & set(last_responses(call)):
             return hand_over(call, "utter_handoff", "complaint")
         draft: Mapping[str, Any] | None = call.parse.get("reply_draft")
         answer = Answer.response("utter_complaint")
-        if draft and draft.get("text"):
-            answer = Answer.said(str(draft["text"])).custom(source={"draft": dict(draft)}).then(answer)
+        if draft and draft.get("text"):  # it has said sorry already
+            offer = Answer.response("utter_complaint_offer")
+            answer = Answer.said(str(draft["text"])).custom(source={"draft": dict(draft)}).then(offer)
         return answer.buttons(
             button(call.pick("Talk to a person", "转人工"), "talk_to_person"),
             button(call.pick("Return an item", "申请退货"), "return_order"),

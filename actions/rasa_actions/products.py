@@ -19,14 +19,16 @@ from actions.rasa_actions.catalogue import (
     price_words,
     which_one,
 )
-from actions.rasa_actions.documents import answer_from_documents
+from actions.rasa_actions.documents import size_guide
 from actions.rasa_actions.handoff import not_known
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.spoken import named, position
 from bot.database.shop import Product, Promotion, Variant
 from retrieval.filters import Filters
+from retrieval.product_text import NOT_SPOKEN
 
 MOST_COMPARED = 3
+BOOKKEEPING = frozenset({"kind", *NOT_SPOKEN})  # attributes for pictures and rules, nothing a customer compares
 NEW_SEARCH: dict[str, Any] = {}
 
 _TWO = re.compile(r"\b(?:two|both|2)\b|两|2", re.I)
@@ -153,11 +155,13 @@ class CheckStock(AboutProduct):
         name = name_of(product, call.language)
         stocked = [variant for variant in variants if variant.stock > 0]
         if stocked:
-            which = ", ".join(dict.fromkeys(wording.options(variant.options) or name for variant in stocked))
+            which = ", ".join(
+                dict.fromkeys(wording.options(variant.options, call.language) or name for variant in stocked)
+            )
             return Answer.response("utter_in_stock", name=name, which=which).cards([card(product, call)])
         others = [variant for variant in active_variants(product) if variant.stock > 0]
         if others:
-            which = ", ".join(dict.fromkeys(wording.options(variant.options) for variant in others))
+            which = ", ".join(dict.fromkeys(wording.options(variant.options, call.language) for variant in others))
             return Answer.response("utter_out_of_stock_others", name=name, which=which).cards([card(product, call)])
         return Answer.response("utter_out_of_stock", name=name).buttons(
             button(call.pick("Something similar", "类似商品"), "recommend", product=product.id)
@@ -173,7 +177,7 @@ class SizeFit(AboutProduct):
         sizes = dict.fromkeys(
             str(variant.options["size"]) for variant in active_variants(product) if variant.options.get("size")
         )
-        guide = answer_from_documents(call, call.pick("size guide", "尺码指南"))
+        guide = size_guide(call, product.category)
         own = call.services.search.product_question(product.id, call.text, call.language)
         name = name_of(product, call.language)
         answer = (
@@ -181,7 +185,7 @@ class SizeFit(AboutProduct):
             if sizes
             else Answer.response("utter_one_size", name=name)
         ).cards([card(product, call)])
-        if own is not None:
+        if own is not None and own.found_in != "variants.size":  # the sizes were just said
             answer = answer.then(Answer.said(own.text))
         return answer.then(guide) if guide else answer
 
@@ -232,7 +236,11 @@ class CompareProducts(ShopAction):
         lines.append(
             call.pick("Price", "价格") + ": " + " | ".join(price_words(active_variants(product)) for product in chosen)
         )
-        shared = [key for key in chosen[0].attributes if all(key in product.attributes for product in chosen)]
+        shared = [
+            key
+            for key in chosen[0].attributes
+            if key not in BOOKKEEPING and all(key in product.attributes for product in chosen)
+        ]
         for key in shared:
             lines.append(trait(key, [product.attributes[key] for product in chosen], call.language))
         return "\n".join(lines)

@@ -5,6 +5,8 @@ from datetime import date, datetime
 from typing import Any
 
 from actions.order_desk.views import LineView, OrderView, PaymentMethodView
+from retrieval.lexical import CJK
+from retrieval.lexicon import COLORS
 
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "CNY": "¥"}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -82,13 +84,20 @@ def day(when: date | datetime | str | None, language: str) -> str:
     return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
 
 
-def options(values: Mapping[str, Any]) -> str:
-    return " / ".join(str(value) for value in values.values())
+def options(values: Mapping[str, Any], language: str = "en") -> str:
+    """ "L / black", "L / 黑色": colours that are common words are said in the customer's language."""
+    return " / ".join(_option(str(value), language) for value in values.values())
+
+
+def _option(value: str, language: str) -> str:
+    if language != "zh":
+        return value
+    return next((word for word in COLORS.get(value.lower(), ()) if CJK.search(word)), value)
 
 
 def line(item: LineView, language: str, quantity: int | None = None) -> str:
     name = (item.name_zh if language == "zh" else None) or item.name
-    shown = options(item.options)
+    shown = options(item.options, language)
     return f"{quantity or item.quantity} × {name}" + (f" ({shown})" if shown else "")
 
 

@@ -50,6 +50,8 @@ HELP = (
     ("returns", "zh", "退货与退款", "未使用的商品可在送达后 30 天内退回。"),
     ("delivery", "en", "Delivery", "Standard delivery in Germany takes 2 to 3 working days."),
     ("delivery", "zh", "配送", "德国境内标准配送需要 2 到 3 个工作日。"),
+    ("size_backpacks", "en", "Size guide: backpacks", "Measure your back from the neck to the hips."),
+    ("size_jackets", "en", "Size guide: jackets", "Measure your chest over a thin shirt."),
 )
 
 

@@ -39,6 +39,17 @@ def test_twice_not_understood_hands_over_with_a_summary(desk: Desk) -> None:
     assert talk.handoff["summary"]["language"] == "en"
 
 
+@pytest.mark.parametrize("first", ["out_of_scope", "nlu_fallback"])
+def test_twice_off_topic_is_looked_at_by_a_person_too(desk: Desk, first: str) -> None:
+    talk = desk.talk()
+    talk("blub", first, 0.9 if first == "out_of_scope" else 0.1)
+    assert talk.handoff is None
+    assert "Talk to a person" in [button["title"] for button in talk.buttons]
+    talk("blub blub", "out_of_scope")
+    assert talk.handoff is not None
+    assert talk.handoff["reason"] == "not_understood"
+
+
 def test_understood_in_between_starts_the_count_again(desk: Desk) -> None:
     talk = desk.talk()
     talk("blub", "nlu_fallback", 0.1)

@@ -55,6 +55,16 @@ def test_price_and_stock_of_the_one_on_the_page(desk: Desk) -> None:
     assert "sizes: M, L, S" in talk("does it run small?", "size_fit").replace("L, M, S", "M, L, S")
 
 
+def test_the_size_guide_is_that_of_its_own_shelf_or_none(desk: Desk) -> None:
+    talk = desk.talk(page={"product_id": "jacket"})
+    said = talk("does it run small?", "size_fit")
+    assert "Measure your chest" in said
+    assert "your back" not in said
+    assert said.count("sizes") == 1, "sizes are said once"
+    talk = desk.talk(page={"product_id": "tent"})
+    assert "Measure" not in talk("which size is right for me?", "size_fit")
+
+
 def test_which_product_is_asked_when_it_could_be_several(desk: Desk) -> None:
     talk = desk.talk()
     talk("tent or stove", "product_search")
