@@ -15,6 +15,8 @@ from ensemble import combine
 FUSIONS = ("average", "weighted", "rank", "vote")
 GROUPS = ("new", "few", "regular")
 FEW_EVENTS = 10  # below it a customer is "few"
+LOWEST = -4.0  # deviations
+BENT = 2.0  # deviations above which scores grow as their logarithm
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -70,17 +72,28 @@ def group_of(events: int) -> str:
 
 
 def standardised(scores: Array) -> Array:
-    """(members, rows, items): zero mean and unit deviation of each row, tails held to four deviations; NaN stays."""
-    out = np.full(scores.shape, np.nan, dtype=np.float64)
+    """(members, rows, items): zero mean and unit deviation of each row, above `BENT` the logarithm; NaN stays.
+
+    Scores that are zero but for a few products put those many deviations up: the logarithm lets them lead without
+    drowning the other members, and keeps their order, which a cut would not.
+    """
+    out = np.full(scores.shape, np.nan, dtype=np.float32)
     for member, block in enumerate(scores):
-        known = ~np.isnan(block)
-        heard = known.any(axis=1)
-        if not heard.any():
-            continue
-        part = block[heard]
-        mean = np.nanmean(part, axis=1, keepdims=True)
-        spread = np.nanstd(part, axis=1, keepdims=True)
-        out[member, heard] = np.clip((part - mean) / np.maximum(spread, 1e-9), -4, 8)
+        silent = np.isnan(block)
+        if silent.any():
+            heard = ~silent.all(axis=1)
+            if not heard.any():
+                continue
+            part = block[heard]
+            mean = np.nanmean(part, axis=1, keepdims=True)
+            spread = np.nanstd(part, axis=1, keepdims=True)
+        else:
+            heard, part = np.ones(len(block), dtype=bool), block
+            mean, spread = part.mean(axis=1, keepdims=True), part.std(axis=1, keepdims=True)
+        deviations = (part - mean) / np.maximum(spread, 1e-9)
+        high = deviations > BENT
+        deviations[high] = BENT * (1 + np.log(deviations[high] / BENT))
+        out[member, heard] = np.maximum(deviations, LOWEST)
     return out
 
 
@@ -100,8 +113,10 @@ def fuse(kind: str, scores: Array, weights: Array | None = None) -> Array:
 
 def _weighted(scores: Array, weights: Array) -> Array:
     """As `combine.weighted`; a product that only members without weight speak of gets the lowest score of its row."""
+    if not np.isnan(scores).any():  # the common case, in one product
+        return np.asarray(np.tensordot(np.asarray(weights, dtype=scores.dtype), scores, 1) / max(sum(weights), 1e-12))
     counts: Any = (~np.isnan(scores) * (weights > 0)[:, None, None]).any(axis=0)
-    safe = np.where(counts[None], scores, -4.0)
+    safe = np.where(counts[None], scores, LOWEST)
     return np.asarray(combine.weighted(safe, np.maximum(weights, 1e-12)))
 
 

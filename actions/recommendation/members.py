@@ -227,10 +227,17 @@ class Together:
 
     name: ClassVar[str] = "together"
 
-    def __init__(self, *, within_days: float = 45.0, keep: int = 60, shrink: float = 5.0) -> None:
+    def __init__(
+        self, *, within_days: float = 45.0, keep: int = 60, shrink: float = 5.0, half_life_days: float | None = None
+    ) -> None:
+        """
+        Args:
+            half_life_days: of the asker's purchases when scored; half of `within_days` when None.
+        """
         self.within_days = within_days
         self.keep = keep
         self.shrink = shrink
+        self.half_life_days = within_days / 2 if half_life_days is None else half_life_days
 
     def fit(self, data: Interactions) -> Self:
         bought = data.rows(data.bought) if data.bought.any() else data
@@ -248,7 +255,7 @@ class Together:
 
     def scores(self, askers: Sequence[Asker]) -> Scores:
         asked = [self._about(asker) for asker in askers]
-        history = history_matrix(asked, self.pairs_.shape[0], half_life_days=self.within_days / 2, power=0.5)
+        history = history_matrix(asked, self.pairs_.shape[0], half_life_days=self.half_life_days, power=0.5)
         return abstaining(np.asarray((history @ self.pairs_).todense(), dtype=np.float32), asked)
 
     @staticmethod
@@ -260,13 +267,13 @@ class Together:
         return Asker(asker.items[chosen], asker.weights[chosen], asker.at[chosen], asker.now, asker.bought[chosen])
 
     def arrays(self) -> Arrays:
-        settings = np.array([self.within_days, self.keep, self.shrink])
+        settings = np.array([self.within_days, self.keep, self.shrink, self.half_life_days])
         return {**sparse_arrays("pairs", self.pairs_), "settings": settings}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
-        within, keep, shrink = arrays["settings"].tolist()
-        member = cls(within_days=within, keep=int(keep), shrink=shrink)
+        within, keep, shrink, *more = arrays["settings"].tolist()  # older models have no half-life
+        member = cls(within_days=within, keep=int(keep), shrink=shrink, half_life_days=more[0] if more else None)
         member.pairs_ = sparse_from("pairs", arrays)
         return member
 

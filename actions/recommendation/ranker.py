@@ -3,7 +3,7 @@
 It re-ranks the fusion's best; its training cases are never those the fusion's weights are fitted on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,15 +38,19 @@ class Ranker:
         Args:
             even: (members, askers, items) standardised scores; fused: (askers, items).
         """
+        return self.fit_cases((even[:, row], fused[row], *case) for row, case in enumerate(_pairs(askers, targets)))
+
+    def fit_cases(self, cases: Iterable[tuple[Array, Array, Asker, frozenset[int]]]) -> "Ranker":
+        """As `fit`, one case at a time: (members, items) scores, (items,) fused, who asks, what they took."""
         import lightgbm
 
         rows, labels, groups = [], [], []
-        for row, (asker, wanted) in enumerate(zip(askers, targets, strict=True)):
-            chosen = candidates(fused[row])
+        for even, fused, asker, wanted in cases:
+            chosen = candidates(fused)
             hit = np.isin(chosen, list(wanted))
             if not hit.any():
                 continue
-            rows.append(self.features(even[:, row], fused[row], asker, chosen))
+            rows.append(self.features(even, fused, asker, chosen))
             labels.append(hit.astype(int))
             groups.append(len(chosen))
         self.booster_ = None
@@ -138,6 +142,10 @@ class Ranker:
 
             ranker.booster_ = lightgbm.Booster(model_str=text)
         return ranker
+
+
+def _pairs(askers: Sequence[Asker], targets: Sequence[frozenset[int]]) -> Iterable[tuple[Asker, frozenset[int]]]:
+    return zip(askers, targets, strict=True)
 
 
 def candidates(fused: Array) -> Array:

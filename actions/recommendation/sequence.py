@@ -11,14 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy import sparse
 
 from actions.recommendation.interactions import Asker, Interactions
 from actions.recommendation.members import Arrays, FitError, Scores, abstaining
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
-
-
-SMALL = 3000  # items
+Parts = dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class Shape:
     batch: int = 128
     weight_decay: float = 0.0
     seed: int = 0
+    check_every: int = 5  # epochs
+    patience: int = 3  # checks without a gain
 
 
 class NextItem:
@@ -43,13 +44,20 @@ class NextItem:
     name: ClassVar[str] = "sequence"
 
     def __init__(
-        self, shape: Shape | None = None, *, device: str = "auto", tick: Callable[[float], None] | None = None
+        self,
+        shape: Shape | None = None,
+        *,
+        traits: sparse.csr_matrix | None = None,
+        device: str = "auto",
+        tick: Callable[[float], None] | None = None,
     ):
         """
         Args:
+            traits: (items, traits) what each item is (brand, category); items nobody chose yet get a vector by them.
             tick: told the mean loss after each epoch.
         """
         self.shape = shape or Shape()
+        self.traits = traits
         self.device = device
         self.tick = tick
 
@@ -63,15 +71,21 @@ class NextItem:
         sequences = [items for items in sequences if len(items) >= 2]
         if not sequences:
             raise FitError("sequence: nobody has two events")
-        import torch
+        from actions.recommendation import sequence_training  # here: it imports torch
 
-        threads = torch.get_num_threads()
-        if len(data.items) < SMALL:
-            torch.set_num_threads(1)  # two threads on matrices this small spend their time waiting for each other
-        try:
-            self.parts_ = _train(self, sequences, len(data.items), check)
-        finally:
-            torch.set_num_threads(threads)
+        def checked(parts: Parts) -> float:
+            self.parts_ = parts
+            return check(self) if check is not None else 0.0
+
+        self.parts_ = sequence_training.train(
+            self.shape,
+            sequences,
+            len(data.items),
+            traits=self.traits,
+            device=self.device,
+            check=checked if check is not None else None,
+            tick=self.tick,
+        )
         return self
 
     def scores(self, askers: Sequence[Asker]) -> Scores:
@@ -98,7 +112,7 @@ class NextItem:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
         values = dict(zip(arrays["shape_names"].tolist(), arrays["shape_values"].tolist(), strict=True))
-        whole = ("width", "layers", "heads", "length", "epochs", "batch", "seed")
+        whole = ("width", "layers", "heads", "length", "epochs", "batch", "seed", "check_every", "patience")
         member = cls(Shape(**{name: int(value) if name in whole else value for name, value in values.items()}))
         member.parts_ = {name: array for name, array in arrays.items() if not name.startswith("shape_")}
         return member
@@ -151,132 +165,3 @@ def _gelu(values: Array) -> Array:
     """The tanh form, as torch's `gelu(approximate="tanh")`."""
     out: Array = 0.5 * values * (1 + np.tanh(math.sqrt(2 / math.pi) * (values + 0.044715 * values**3)))
     return out
-
-
-def _train(member: Any, sequences: Sequence[Any], items: int, check: Callable[[Any], float] | None) -> dict[str, Array]:
-    """The loop, top to bottom: batches of sequences padded on the left, next-item softmax at every place."""
-    import torch
-    from torch.nn import functional
-
-    shape: Shape = member.shape
-    torch.manual_seed(shape.seed)
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if member.device == "auto" else member.device
-    net = _network(shape, items).to(device)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=shape.learning_rate, weight_decay=shape.weight_decay)
-    padded = np.full((len(sequences), shape.length + 1), items, dtype=np.int64)
-    for row, own in enumerate(sequences):
-        padded[row, -len(own) :] = own
-    # like lengths together: a batch is cut to its longest sequence
-    generator = np.random.default_rng(shape.seed)
-    lengths = np.array([len(own) for own in sequences])
-    best: tuple[float, dict[str, Array]] | None = None
-    batches = max(1, math.ceil(len(sequences) / shape.batch))
-    total_steps = shape.epochs * batches
-    step = 0
-    for epoch in range(shape.epochs):
-        net.train()
-        losses = []
-        order = np.argsort(lengths + generator.uniform(0, 6, len(lengths)), kind="stable")
-        for batch in generator.permutation(batches):
-            chosen = order[batch * shape.batch : (batch + 1) * shape.batch]
-            width = int(lengths[chosen].max())
-            rows = torch.from_numpy(padded[chosen, -width:]).to(device)
-            given, wanted = rows[:, :-1], rows[:, 1:]
-            # 1) linear warm-up over a twentieth, 2) cosine down to a tenth
-            share = step / total_steps
-            warm = min(1.0, share * 20)
-            rate = shape.learning_rate * warm * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * share)))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            states = net(given)[wanted != items]  # (places, width)
-            loss = functional.cross_entropy(states @ net.items.weight[:-1].T, wanted[wanted != items])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimiser.step()
-            losses.append(loss.item())
-            step += 1
-        mean = float(np.mean(losses))
-        if not math.isfinite(mean):
-            raise FitError(f"sequence: the loss is {mean} after epoch {epoch + 1}; lower the learning rate")
-        if member.tick:
-            member.tick(mean)
-        if check is not None and (epoch % 5 == 4 or epoch == shape.epochs - 1):
-            member.parts_ = _parts(net, shape)
-            value = check(member)
-            if best is None or value > best[0]:
-                best = (value, member.parts_)
-    return best[1] if best is not None else _parts(net, shape)
-
-
-def _network(shape: Shape, items: int) -> Any:
-    import torch
-    from torch import nn
-    from torch.nn import functional
-
-    class Block(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.before, self.middle = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
-            self.into = nn.Linear(shape.width, 3 * shape.width)
-            self.out = nn.Linear(shape.width, shape.width)
-            self.up = nn.Linear(shape.width, 4 * shape.width)
-            self.down = nn.Linear(4 * shape.width, shape.width)
-
-        def forward(self, hidden: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-            rows, length, width = hidden.shape
-            parts = self.into(self.before(hidden)).chunk(3, dim=-1)  # three of (rows, length, width)
-            query, key, value = (
-                part.view(rows, length, shape.heads, width // shape.heads).transpose(1, 2) for part in parts
-            )
-            joined = functional.scaled_dot_product_attention(
-                query, key, value, attn_mask=seen, dropout_p=shape.dropout if self.training else 0.0
-            )
-            joined = self.out(joined.transpose(1, 2).reshape(rows, length, width))
-            hidden = hidden + functional.dropout(joined, shape.dropout, self.training)
-            wide = functional.gelu(self.up(self.middle(hidden)), approximate="tanh")
-            return hidden + functional.dropout(self.down(wide), shape.dropout, self.training)
-
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.items = nn.Embedding(items + 1, shape.width, padding_idx=items)
-            self.places = nn.Embedding(shape.length, shape.width)
-            self.blocks = nn.ModuleList([Block() for _ in range(shape.layers)])
-            self.last = nn.LayerNorm(shape.width)
-            nn.init.normal_(self.items.weight, std=0.02)
-            nn.init.normal_(self.places.weight, std=0.02)
-
-        def forward(self, given: torch.Tensor) -> torch.Tensor:
-            length = given.shape[1]
-            places = torch.arange(shape.length - length, shape.length, device=given.device)
-            hidden = self.items(given) * math.sqrt(shape.width) + self.places(places)
-            hidden = functional.dropout(hidden, shape.dropout, self.training)
-            causal = torch.ones(length, length, dtype=torch.bool, device=given.device).tril()
-            held = (given != items)[:, None, None, :]
-            # a padded place sees itself, or its softmax would be over nothing
-            seen = causal & (held | torch.eye(length, dtype=torch.bool, device=given.device))
-            for block in self.blocks:
-                hidden = block(hidden, seen)
-            states: torch.Tensor = self.last(hidden)
-            return states
-
-    return Network()
-
-
-def _parts(net: Any, shape: Shape) -> dict[str, Array]:
-    """The weights by the names that `_states` reads."""
-
-    def array(tensor: Any) -> Array:
-        out: Array = tensor.detach().cpu().numpy().astype(np.float32).copy()
-        return out
-
-    parts = {"items": array(net.items.weight), "places": array(net.places.weight)}
-    parts["last.scale"], parts["last.shift"] = array(net.last.weight), array(net.last.bias)
-    for layer, block in enumerate(net.blocks):
-        for name in ("before", "middle"):
-            norm = getattr(block, name)
-            parts[f"{layer}.{name}.scale"], parts[f"{layer}.{name}.shift"] = array(norm.weight), array(norm.bias)
-        for name, linear in (("in", block.into), ("out", block.out), ("up", block.up), ("down", block.down)):
-            parts[f"{layer}.{name}"], parts[f"{layer}.{name}_bias"] = array(linear.weight), array(linear.bias)
-    return parts

@@ -26,6 +26,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "nlu_models.catalogue": ("ensemble", "bot.database"),
     "nlu_models.tune": ("ensemble", "bot.settings"),
     "actions.recommendation.shop_source": ("ensemble", "retrieval.index", "retrieval.metrics", "bot.database"),
+    "actions.recommendation.campaign_source": ("bot.database",),
     "actions.risk.reading": ("ensemble", "bot.database"),
     "actions.recommendation": ("ensemble", "retrieval.index", "retrieval.metrics"),
     "actions.recommendation.train": ("actions", "ensemble", "retrieval", "nlu_models", "bot.settings", "bot.database"),
@@ -83,6 +84,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "actions.risk.reading",
         "actions.risk.assessor",  # writes its decisions in the caller's transaction
         "actions.recommendation.shop_source",
+        "actions.recommendation.campaign_source",
         "retrieval.shop_source",
         "nlu_models.catalogue",
         "nlu_models.train",  # these mains turn its outages into a sentence
@@ -91,7 +93,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "actions.recommendation.train",
         "actions.risk.train",
     ),
-    "torch": ("nlu_models", "actions.recommendation.sequence"),
+    "torch": ("nlu_models", "actions.recommendation.sequence_training"),
     "transformers": ("nlu_models",),
     "sentence_transformers": ("nlu_models", "retrieval.encoder"),
     "faiss": ("retrieval.index",),

@@ -148,12 +148,12 @@ def test_a_sequence_that_always_goes_on_alike_is_learnt():
 
 def test_the_sequence_served_with_numpy_is_the_one_trained_with_torch():
     torch = pytest.importorskip("torch")
-    from actions.recommendation.sequence import _network, _parts
+    from actions.recommendation.sequence_training import Network, parts_of
 
     shape = Shape(width=16, heads=2, layers=2, length=6)
-    net = _network(shape, 12).eval()
+    net = Network(shape, 12).eval()
     member = NextItem(shape)
-    member.parts_ = _parts(net, shape)
+    member.parts_ = parts_of(net)
     items = np.array([[3, 1, 4, 1], [5, 9, 2, 6]])
     with torch.no_grad():
         expected = net(torch.from_numpy(items))[:, -1].numpy()
