@@ -12,6 +12,8 @@ from actions.rasa_actions.catalog import all_actions
 from actions.rasa_actions.drafts import NluDrafts
 from actions.rasa_actions.server import PortTaken, serve
 from actions.rasa_actions.services import Services
+from actions.recommendation.bandit import Bandit
+from actions.recommendation.campaign_source import Rewards
 from actions.recommendation.online import OnlineLearning
 from actions.recommendation.recommender import Recommender
 from actions.recommendation.shop_source import FreshEvents, LiveShop
@@ -66,12 +68,14 @@ def wire(settings: Settings) -> Services:
         LiveShop(readers),
         lambda ids: text_rows(search.product_side.dense, ids),
     )
+    recommender.diversity = float(settings.recommend_spread)
+    recommender.bandit = Bandit() if settings.recommend_bandit else None
     recommender.color_families = {word: color for color, words in COLORS.items() for word in words}
     assessor = Assessor.load(models / "risk")
     if not assessor.ready:
         raise NotPrepared(f"{assessor.problem}; make it with `python -m actions.risk.train`")
     follow(search, readers)
-    OnlineLearning(recommender, FreshEvents(readers), models / "recommendation").start()
+    OnlineLearning(recommender, FreshEvents(readers), models / "recommendation", rewards=Rewards(readers).look).start()
     return Services(
         sessions=open_sessions(engine),
         readers=readers,

@@ -113,6 +113,18 @@ SETTINGS = (
         "Generator: own (trained here on the shop's dialogues), a hub name such as gpt2, or a local folder.",
     ),
     Setting("device", str, "auto", "auto, cpu or cuda."),
+    Setting(
+        "recommend_spread",
+        float,
+        0.3,
+        "Recommendations, 0 to 1: 0 ranks by score alone, more spreads lists over shelves and the whole catalogue.",
+    ),
+    Setting(
+        "recommend_bandit",
+        bool,
+        False,
+        "Learn the mix of recommenders from clicks (a bandit that logs its probabilities).",
+    ),
     Setting("train_size", str, "small", "small: minutes on two cores; full: every member, fine-tuned to the end."),
     # channels: one is on when its settings are filled in
     Setting("telegram_token", str, "", "Telegram: the bot's token, from @BotFather.", True),

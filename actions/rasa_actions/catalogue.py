@@ -1,6 +1,7 @@
 """Products as customers see them: which one is meant, its card, its prices, sizes and stock right now."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from actions.rasa_actions.spoken import named, position
 from bot.database.shop import Interaction, Product, Variant
 
 MOST_CARDS = 5
+CREDITED = timedelta(days=7)  # a click this long after a list was shown is credited to it
 
 
 def by_ids(session: Session, ids: Sequence[str]) -> list[Product]:
@@ -43,13 +45,22 @@ def price_words(variants: Iterable[Variant]) -> str:
     return wording.money(low, currency) + (f"–{wording.money(high, currency)}" if high > low else "")
 
 
-def card(product: Product, call: ActionCall, reason: str = "", badge: str = "") -> dict[str, Any]:
+def card(
+    product: Product, call: ActionCall, reason: str = "", badge: str = "", *, promoted: bool = False
+) -> dict[str, Any]:
+    """
+    Args:
+        promoted: a campaign's card; it also offers to show no more of them.
+    """
     variants = active_variants(product)
     stocked = any(variant.stock > 0 for variant in variants)
     buttons: list[Mapping[str, str]] = [
         button(call.pick("Tell me more", "了解详情"), "product_question", product=product.id),
         button(call.pick("Not for me", "不适合我"), "not_for_me", product=product.id),
     ]
+    if promoted:
+        title = call.pick("No more promotions", "不再显示推广")
+        buttons.append(button(title, "not_for_me", product=product.id, promotions="off"))
     if product.url:
         buttons.insert(0, {"title": call.pick("View", "查看"), "url": product.url})
     body = {
@@ -110,8 +121,18 @@ def which_one(call: ActionCall, session: Session) -> Answer:
     return Answer.response("utter_ask_which_product").buttons(*buttons)
 
 
-def note_interactions(call: ActionCall, session: Session, ids: Iterable[str], kind: str) -> None:
-    """Behaviour the recommenders learn from; by customer when proven, else by conversation."""
+def note_interactions(
+    call: ActionCall,
+    session: Session,
+    ids: Iterable[str],
+    kind: str,
+    noted: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Behaviour the recommenders learn from; by customer when proven, else by conversation.
+
+    Args:
+        noted: product -> what else to remember of it: the campaign of its card, the bandit's arm.
+    """
     customer = call.customer(session)
     for place, id in enumerate(ids, start=1):
         session.add(
@@ -121,6 +142,24 @@ def note_interactions(call: ActionCall, session: Session, ids: Iterable[str], ki
                 product_id=id,
                 kind=kind,
                 at=call.now,
-                context={"message_id": call.message_id, "position": place},
+                context={"message_id": call.message_id, "position": place, **((noted or {}).get(id) or {})},
             )
         )
+
+
+def note_click(call: ActionCall, session: Session, product_id: str) -> None:
+    """A card's button was pressed: a click, credited to the list that showed the product last."""
+    customer = call.customer(session)
+    who = Interaction.visitor_id == call.conversation_id
+    if customer is not None:
+        who = who | (Interaction.customer_id == customer.id)
+    shown = session.scalar(
+        select(Interaction)
+        .where(who, Interaction.product_id == product_id, Interaction.kind == "shown")
+        .where(Interaction.at >= call.now - CREDITED)
+        .order_by(Interaction.id.desc())
+        .limit(1)
+    )
+    kept = ("group", "place", "arm", "propensity", "campaign")
+    credit = {name: shown.context[name] for name in kept if name in shown.context} if shown is not None else {}
+    note_interactions(call, session, [product_id], "click", {product_id: credit})

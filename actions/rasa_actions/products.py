@@ -15,6 +15,7 @@ from actions.rasa_actions.catalogue import (
     card,
     meant,
     name_of,
+    note_click,
     note_interactions,
     price_words,
     which_one,
@@ -104,7 +105,12 @@ class AboutProduct(ShopAction):
             product = meant(call, session)
             if product is None:
                 return which_one(call, session)
-            return self.about(call, product).slots(shown=_first(product.id, call.slot("shown")))
+            answer = self.about(call, product).slots(shown=_first(product.id, call.slot("shown")))
+            pressed = product.id if call.pressed and call.one("product") == product.id else None
+        if pressed is not None:
+            with call.services.sessions.begin() as writing:
+                note_click(call, writing, pressed)
+        return answer
 
     def about(self, call: ActionCall, product: Product) -> Answer:
         raise NotImplementedError
@@ -121,7 +127,7 @@ class ProductQuestion(AboutProduct):
     intent = "product_question"
 
     def about(self, call: ActionCall, product: Product) -> Answer:
-        if call.text.startswith("/") or call.intent == "inform":
+        if call.pressed or call.intent == "inform":
             return self._all(call, product)
         found = call.services.search.product_question(product.id, call.text, call.language)
         if found is None:

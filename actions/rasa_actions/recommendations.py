@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from actions.rasa_actions.answer import Answer
 from actions.rasa_actions.catalogue import MOST_CARDS, by_ids, card, meant, note_interactions
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.recommendation.catalogue import Context
-from bot.database.shop import Product
+from bot.database.shop import Order, OrderLine, Product
 from retrieval.search import ProductHits
 
+JUST_BOUGHT = timedelta(hours=1)
+MOST_SEEDS = 10
 WISHED = 60  # products of a wish that the recommender may choose among
 _LIKE = re.compile(r"\b(like|similar to) (this|that|it|these|the)\b|\bsimilar\b|类似|差不多|同款|像这", re.I)
 _WITH = re.compile(r"\b(goes?|fits?|pairs?|matching|together) with\b|搭配|配什么|配套", re.I)
@@ -30,19 +34,19 @@ class Recommend(ShopAction):
     def recommended(self, call: ActionCall, response: str, none: str, without: Sequence[str] = ()) -> Answer:
         again = call.intent in ("more_results", "not_for_me")
         shown = [str(id) for id in call.slot("shown") or ()] if again else []
-        hits = None if again or call.text.startswith("/") else self._wished(call)
+        hits = None if again or call.pressed else self._wished(call)
         with call.services.sessions.begin() as session:
             customer = call.customer(session)
             found = call.services.recommender.recommend(
                 customer_id=customer.id if customer else None,
-                visitor_id=None if customer else call.conversation_id,
+                visitor_id=call.conversation_id,  # what was said before signing in counts too
                 context=self._context(call, session, hits, exclude=[*shown, *without]),
                 limit=MOST_CARDS,
                 now=call.now,
             )
             by_id = {each.product_id: each for each in found}
             products = by_ids(session, list(by_id))
-            note_interactions(call, session, list(by_id), "shown")
+            note_interactions(call, session, list(by_id), "shown", {id: each.noted for id, each in by_id.items()})
             cards = [self._card(call, product, by_id[product.id]) for product in products]
         if not cards:
             return Answer.response(none)
@@ -51,7 +55,7 @@ class Recommend(ShopAction):
 
     def _card(self, call: ActionCall, product: Product, pick: Any) -> dict[str, Any]:
         label = str(getattr(pick, "label", None) or "")
-        return card(product, call, reason=pick.reason, badge=label)
+        return card(product, call, reason=pick.reason, badge=label, promoted=pick.campaign is not None)
 
     def _wished(self, call: ActionCall) -> ProductHits | None:
         """What the words ask for; None when they name nothing ("recommend something")."""
@@ -67,15 +71,35 @@ class Recommend(ShopAction):
             kind = "similar"
         else:
             kind = "chat"
+        if kind == "chat" and not seeds:
+            kind, seeds = self._place(call, session)
         return Context(
             kind=kind,
             seed_products=seeds,
-            allowed=set(scores) if hits and kind == "chat" else None,
+            allowed=set(scores) if hits and kind not in ("similar", "together") else None,
             wish=hits.filters if hits else None,
             relevance=scores,
             exclude=exclude,
             language=call.language,
         )
+
+    def _place(self, call: ActionCall, session: Session) -> tuple[str, list[str]]:
+        """At the cart, by what the page says is in it; after a purchase, by the last hour's order; else the chat."""
+        page: Any = call.metadata.get("page") or {}
+        cart = page.get("cart")
+        if isinstance(cart, list) and cart:
+            return "cart", [product.id for product in by_ids(session, [str(id) for id in cart[:MOST_SEEDS]])]
+        customer = call.customer(session)
+        if customer is None:
+            return "chat", []
+        bought = session.scalars(
+            select(OrderLine.product_id)
+            .join(Order, OrderLine.order_id == Order.id)
+            .where(Order.customer_id == customer.id, Order.status != "cancelled")
+            .where(Order.placed_at > call.now - JUST_BOUGHT, Order.placed_at <= call.now)
+            .limit(MOST_SEEDS)
+        ).all()
+        return ("after_purchase", list(bought)) if bought else ("chat", [])
 
     def _seeds(self, call: ActionCall, session: Session) -> list[str]:
         """Products the wish starts from: a button's, the page's, or the one talked about."""
@@ -99,6 +123,8 @@ class NotForMe(Recommend):
             shown = [str(id) for id in call.slot("shown") or ()]
             refused = [product.id] if product else shown
             note_interactions(call, session, refused, "not_for_me")
+            if call.one("promotions") == "off":
+                note_interactions(call, session, refused[:1], "no_promotions")
         if not refused:
             return Answer.response("utter_ask_what_product")
         return self.recommended(call, "utter_not_for_me", "utter_not_for_me_only", without=refused)

@@ -94,6 +94,13 @@ class ActionCall:
         return zh if self.language == "zh" else en
 
     @property
+    def pressed(self) -> bool:
+        """True when a button was pressed, whatever its title; else the words were typed."""
+        return self.text.startswith("/") or any(
+            entity.get("extractor") == "button" for entity in self.parse.get("entities") or ()
+        )
+
+    @property
     def since_message(self) -> list[Mapping[str, Any]]:
         """Events of this turn, after the customer's message."""
         turn: list[Mapping[str, Any]] = []

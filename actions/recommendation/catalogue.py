@@ -45,6 +45,7 @@ class Past:
     orders: int = 0
     newsletter: bool = False
     campaigns_shown: Mapping[str, int] = field(default_factory=dict)  # campaign -> times this customer saw it
+    no_promotions: bool = False  # asked not to be shown any
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Context:
         relevance: how well each product fits the words of the wish, 0..1 (scores of a search).
         wish: price, category and options to respect; a filter for everything, campaigns included.
         exclude: shown a moment ago.
-        campaigns: False when the customer opted out.
+        campaigns: False where no promotion may stand; a customer's own opt-out is in their past.
     """
 
     kind: str = "chat"

@@ -41,6 +41,15 @@ class Model:
     def number(self) -> dict[str, int]:
         return {id: number for number, id in enumerate(self.items)}
 
+    @cached_property
+    def known(self) -> Any:
+        """(items,) how widely each is known, in standard deviations; zeros without a popularity member."""
+        member = self.member("popularity")
+        if not isinstance(member, Popularity):
+            return np.zeros(len(self.items))
+        seen = np.log1p(member.weights_)
+        return (seen - seen.mean()) / max(float(seen.std()), 1e-9)
+
     def ranked(self, even: Any, fused: Any, asker: Asker, group: str) -> Any:
         """(items,) fused scores with the trees' say; items that may not be shown are -inf and stay so."""
         weight = self.ranker_weight.get(group, 0.0)

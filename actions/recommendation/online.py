@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
+from actions.recommendation.bandit import Outcome
 from actions.recommendation.interactions import KIND_WEIGHTS, Event
 from actions.recommendation.members import Popularity, ShelfPopularity
 from actions.recommendation.model import KIND, Model
@@ -53,12 +54,14 @@ class OnlineLearning:
         *,
         look_seconds: float = LOOK_SECONDS,
         load: Callable[[Path], Model] = Model.load,
+        rewards: Callable[[], Iterable[Outcome]] = tuple,
     ) -> None:
         self._recommender = recommender
         self._events = events
         self._folder = folder
         self._look_seconds = look_seconds
         self._load = load
+        self._rewards = rewards
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recommender-online", daemon=True)
 
@@ -81,6 +84,8 @@ class OnlineLearning:
         except ArtifactError:
             log.warning("the recommender in %s cannot be read; the one in memory goes on", self._folder)
         fold_in(self._recommender.model, self._events.look())
+        if self._recommender.bandit is not None:
+            self._recommender.bandit.update(self._rewards())
 
     def _run(self) -> None:
         while not self._stopped.wait(self._look_seconds):

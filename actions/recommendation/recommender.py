@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from actions.recommendation import reasons
+from actions.recommendation.bandit import NO_BANDIT, Bandit, leaning
 from actions.recommendation.catalogue import Campaign, Context, Facts, Past, Shop, fits
 from actions.recommendation.fusion import Array, fuse, group_of, standardised
 from actions.recommendation.interactions import KIND_WEIGHTS, Asker
 from actions.recommendation.members import Content
 from actions.recommendation.model import Model
 from actions.recommendation.reasons import Evidence
+from actions.recommendation.spread import spread_out
 
 POOL = 60  # candidates that are re-ranked, checked for stock and given reasons
 CHECKED = 30
@@ -30,6 +32,7 @@ RELEVANCE = 3.0  # what a perfect fit to the words adds, in standard deviations 
 CAMPAIGN_WITHIN = 1.0  # standard deviations below the last product of the list
 SAME_KIND = 1.5  # what being the same kind of thing adds when something similar is asked for
 TASTE = 0.15  # share of the customer's own taste when the question is about a product
+LONG_TAIL = 0.1  # what being one deviation better known costs, at a diversity of one
 REFUSED_LIKE = 1.5  # what being like something refused costs, at a cosine of one
 
 RowsOf = Callable[[Sequence[str]], Array]
@@ -37,7 +40,11 @@ RowsOf = Callable[[Sequence[str]], Array]
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A product to show. `sources`: what each member thought of it; `campaign` is set on a labelled promotion."""
+    """A product to show. `sources`: what each member thought of it; `campaign` is set on a labelled promotion.
+
+    `noted` belongs in the context of the interaction that records it as shown: who it was for, where, the bandit's arm
+    and its probability.
+    """
 
     product_id: str
     score: float
@@ -46,6 +53,7 @@ class Recommendation:
     code: str = ""
     campaign: str | None = None
     label: str | None = None
+    noted: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Recommender:
@@ -59,18 +67,22 @@ class Recommender:
         *,
         diversity: float = 0.3,
         color_families: Mapping[str, str] | None = None,
+        bandit: Bandit | None = None,
     ) -> None:
         """
         Args:
             rows_of: text rows of products by id, for those newer than the model; a zero row when unknown.
-            diversity: 0 ranks by score alone; 1 spreads a list over shelves as far as it goes.
+            diversity: the one setting of the re-ranker: 0 ranks by score alone; towards 1 a list is spread over
+                shelves, and what everybody knows gives way to the rest of the catalogue.
             color_families: the shop's colour names -> canonical colour.
+            bandit: leans the weights and learns from clicks; None: the weights stay as fitted.
         """
         self._model = model
         self._shop = shop
         self._rows_of = rows_of
         self.diversity = diversity
         self.color_families = dict(color_families or {})
+        self.bandit = bandit
 
     @classmethod
     def load(cls, folder: Path, shop: Shop, rows_of: RowsOf | None = None, **options: Any) -> "Recommender":
@@ -108,9 +120,11 @@ class Recommender:
         mask = self._may_show(ids, products, past, context)
         if not mask.any():
             return []
-        scores = self._scored(model, asked, context, ids, fresh, past)
+        group = group_of(len(asker.items))
+        draw = self.bandit.draw(group, context.kind) if self.bandit else NO_BANDIT
+        scores = self._scored(model, asked, context, ids, fresh, past, draw.arm)
         if asked is not asker and len(asker.items):
-            taste = self._scored(model, asker, Context(), ids, fresh, past)
+            taste = self._scored(model, asker, Context(), ids, fresh, past, draw.arm)
             scores = replace(scores, fused=scores.fused + TASTE * taste.fused)
         if context.kind == "similar":
             wanted = {_kind(products, id) for id in context.seed_products if id in products}
@@ -118,9 +132,11 @@ class Recommender:
             scores = replace(scores, fused=scores.fused + SAME_KIND * same)
         fused = np.where(mask, scores.fused, -np.inf)
         if not _about_seeds(context, asker):
-            group = group_of(len(asker.items))
             # an asker with seeds only is read as one who looked at them
             fused = model.ranked(scores.even, fused, asker.with_seeds(), group)
+            fused[: len(model.items)] = spread_out(
+                fused[: len(model.items)], model.known, LONG_TAIL * self.diversity
+            )  # a fresh product is known by nobody and keeps its score
         order = [int(number) for number in np.argsort(-fused)[:POOL] if np.isfinite(fused[number])]
         stocked = self._shop.in_stock([ids[number] for number in order])
         order = [number for number in order if ids[number] in stocked]
@@ -128,7 +144,11 @@ class Recommender:
         listed = [
             self._recommendation(model, number, ids, products, scores, asked, past, context, now) for number in chosen
         ]
-        return self._with_campaign(listed, order, fused, ids, products, past, context, limit, now)
+        noted = {"group": group, "place": context.kind, "arm": draw.arm, "propensity": round(draw.propensity, 4)}
+        final = self._with_campaign(listed, order, fused, ids, products, past, context, limit, now)
+        return [
+            replace(each, noted={**noted, **({"campaign": each.campaign} if each.campaign else {})}) for each in final
+        ]
 
     def _may_show(
         self, ids: Sequence[str], products: Mapping[str, Facts], past: Past, context: Context
@@ -149,7 +169,14 @@ class Recommender:
         return mask
 
     def _scored(
-        self, model: Model, asker: Asker, context: Context, ids: Sequence[str], fresh: Sequence[str], past: Past
+        self,
+        model: Model,
+        asker: Asker,
+        context: Context,
+        ids: Sequence[str],
+        fresh: Sequence[str],
+        past: Past,
+        arm: str = NO_BANDIT.arm,
     ) -> "_Scored":
         raw = np.full((len(model.members), 1, len(ids)), np.nan)
         known = len(model.items)
@@ -158,7 +185,7 @@ class Recommender:
             if fresh and isinstance(member, Content):
                 raw[position, :, known:] = self._fresh_scores(member, asker, fresh)
         even = standardised(raw)
-        weights = model.weights.of(group_of(len(asker.items)), context.kind)
+        weights = model.weights.of(group_of(len(asker.items)), context.kind) * leaning(arm, model.weights.members)
         fused = fuse("weighted", even, weights)[0]
         if context.relevance:
             fused = fused + RELEVANCE * np.array([context.relevance.get(id, 0.0) for id in ids])
@@ -299,7 +326,7 @@ class Recommender:
 
         It comes out of the same filtered candidates, so it is never against the customer's wish.
         """
-        if not context.campaigns or len(listed) < 2:
+        if not context.campaigns or past.no_promotions or len(listed) < 2:
             return listed
         for campaign in self._shop.campaigns(now):
             if not _reaches(campaign, past):

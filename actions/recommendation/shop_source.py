@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session, selectinload
 
+from actions.recommendation.campaign_source import campaign_counts
 from actions.recommendation.catalogue import Campaign, Facts, Past
 from actions.recommendation.interactions import Event
 from bot.database import shop
@@ -104,7 +105,7 @@ class LiveShop:
                 .where(shop.Promotion.category.is_not(None) | shop.Promotion.product_id.is_not(None))
                 .order_by(shop.Promotion.id)
             ).all()
-            spent = _spent(session, [row.id for row in rows if row.budget_minor is not None])
+            counts = campaign_counts(session) if any(row.budget_minor is not None for row in rows) else {}
             return [
                 Campaign(
                     id=row.id,
@@ -113,7 +114,7 @@ class LiveShop:
                     category=row.category,
                     audience=dict(row.audience or {}),
                     budget_minor=row.budget_minor,
-                    spent_minor=spent.get(row.id, 0) * (row.percent or 0) // 100,
+                    spent_minor=counts[row.id].spent_minor if row.id in counts else 0,
                     frequency_cap=row.frequency_cap,
                 )
                 for row in rows
@@ -186,10 +187,11 @@ def _past(session: Session, customer_id: str | None, visitor_id: str | None) -> 
     name = customer_id or f"visitor:{visitor_id}"
     events = [Event(name, product, kind, at.timestamp()) for product, kind, at, _ in rows]
     refused = frozenset(product for product, kind, _, _ in rows if kind == "not_for_me")
+    opted_out = session.scalar(select(exists().where(condition, shop.Interaction.kind == "no_promotions")))
     shown = Counter(context.get("campaign") for _, kind, _, context in rows if kind == "shown" and context)
     campaigns = {str(id): times for id, times in shown.items() if id}
     if customer_id is None:
-        return Past(tuple(reversed(events)), refused=refused, campaigns_shown=campaigns)
+        return Past(tuple(reversed(events)), refused=refused, campaigns_shown=campaigns, no_promotions=bool(opted_out))
     bought = session.execute(_bought().where(shop.Order.customer_id == customer_id)).all()
     known = {(event.product, int(event.at) // DAY_SECONDS) for event in events if event.kind == "purchase"}
     events += [
@@ -213,6 +215,7 @@ def _past(session: Session, customer_id: str | None, visitor_id: str | None) -> 
         orders=orders or 0,
         newsletter=bool(newsletter),
         campaigns_shown=campaigns,
+        no_promotions=bool(opted_out),
     )
 
 
@@ -239,21 +242,3 @@ def _returned(session: Session, customer_id: str) -> frozenset[str]:
     if not lines:
         return frozenset()
     return frozenset(session.scalars(select(shop.OrderLine.product_id).where(shop.OrderLine.id.in_(lines))))
-
-
-def _spent(session: Session, campaigns: Sequence[str]) -> dict[str, int]:
-    """campaign -> turnover of the purchases its cards led to (recorded in the interaction's context)."""
-    if not campaigns:
-        return {}
-    first = session.scalar(select(func.min(shop.Promotion.starts_at)).where(shop.Promotion.id.in_(campaigns)))
-    rows = session.scalars(
-        select(shop.Interaction.context).where(
-            shop.Interaction.kind == "purchase",
-            shop.Interaction.at >= first,
-            shop.Interaction.context["campaign"].as_string().in_(campaigns),
-        )
-    )
-    total: Counter[str] = Counter()
-    for context in rows:
-        total[context["campaign"]] += int(context.get("paid_minor", 0))
-    return dict(total)

@@ -257,7 +257,7 @@ class Interaction(Base):
     customer_id: Mapped[str | None]  # a proven customer, or
     visitor_id: Mapped[str | None]  # an anonymous conversation
     product_id: Mapped[str] = mapped_column(ForeignKey("products.id"))
-    kind: Mapped[str]  # view | cart | purchase | click | shown | not_for_me
+    kind: Mapped[str]  # view | cart | purchase | click | shown | not_for_me | no_promotions
     at: Mapped[datetime] = mapped_column(default=utc_now)
     context: Mapped[dict[str, Any]] = mapped_column(default=dict)  # list shown, position, propensity, campaign
 

@@ -7,7 +7,7 @@ import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -95,6 +95,9 @@ class Pick:
     score: float
     sources: Mapping[str, float]
     reason: str
+    label: str | None = None
+    campaign: str | None = None
+    noted: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -102,13 +105,22 @@ class FirstProducts:
     """Recommends what is allowed, in the order of ids."""
 
     asked: list[Any] = field(default_factory=list)
+    visitors: list[str | None] = field(default_factory=list)
+    campaign: str | None = None  # of the first card
 
     def recommend(
         self, *, customer_id: str | None, visitor_id: str | None, context: Any, limit: int, now: datetime
     ) -> list[Pick]:
         self.asked.append(context)
+        self.visitors.append(visitor_id)
         ids = context.allowed if context.allowed is not None else ("jacket", "stove", "tent")
-        return [Pick(id, 1.0, {"popularity": 1.0}, "often bought this month") for id in ids][:limit]
+        found = [
+            Pick(id, 1.0, {"popularity": 1.0}, "often bought this month") for id in ids if id not in context.exclude
+        ]
+        if self.campaign and found:
+            noted = {"campaign": self.campaign, "arm": "fitted", "propensity": 1.0}
+            found[0] = replace(found[0], label="Promotion", campaign=self.campaign, noted=noted)
+        return found[:limit]
 
 
 class NoDrafts:

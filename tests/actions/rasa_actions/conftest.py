@@ -36,13 +36,14 @@ class Bench:
         loop: str | None = None,
         message_id: str = "m1",
         conversation: str = "c-anna",
+        page: dict[str, Any] | None = None,
         **entities: Any,
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         message = {
             "text": text,
             "intent": {"name": intent, "confidence": 0.9},
             "entities": [{"entity": name, "value": value} for name, value in entities.items()],
-            "metadata": {"message_id": message_id},
+            "metadata": {"message_id": message_id, "page": page},
         }
         history = [*(events or []), {"event": "user", "parse_data": message}]
         tracker = Tracker(

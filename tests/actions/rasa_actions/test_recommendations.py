@@ -1,0 +1,89 @@
+"""Recommending in the conversation: where the customer is, what is remembered of a card, what "not for me" does."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from actions.rasa_actions.products import ProductQuestion
+from actions.rasa_actions.recommendations import NotForMe, Recommend
+from bot.database.shop import Interaction, Order
+from tests.dialogue.small_shop import NOW
+
+
+def noted(bench, kind):
+    with bench.services.readers() as session:
+        return session.scalars(select(Interaction).where(Interaction.kind == kind).order_by(Interaction.id)).all()
+
+
+def asked(bench):
+    return bench.services.recommender.asked[-1]
+
+
+def ask(bench, text="recommend something", page=None, **more):
+    """`page` travels in the message's metadata, as the widget sends it."""
+    return bench.run(Recommend, text, "recommend", page=page, **more)
+
+
+def test_what_a_campaign_showed_is_remembered_with_its_card_and_its_click(bench):
+    bench.services.recommender.campaign = "summer"
+    messages, _ = ask(bench)
+    card = messages[0]["custom"]["cards"][0]
+    assert card["badge"] == "Promotion"
+    shown = noted(bench, "shown")
+    assert shown[0].context["campaign"] == "summer"
+    assert shown[0].context["propensity"] == 1.0
+    assert "campaign" not in shown[1].context
+    bench.run(ProductQuestion, "/product_question", "product_question", product=shown[0].product_id)
+    assert [(each.product_id, each.context["campaign"]) for each in noted(bench, "click")] == [
+        (shown[0].product_id, "summer")
+    ]
+
+
+def test_a_promotion_can_be_switched_off_on_its_card(bench):
+    bench.services.recommender.campaign = "summer"
+    messages, _ = ask(bench)
+    offered = messages[0]["custom"]["cards"][0]["buttons"]
+    assert [each["title"] for each in offered][-1] == "No more promotions"
+    bench.run(NotForMe, "/not_for_me", "not_for_me", product="jacket", promotions="off")
+    assert len(noted(bench, "no_promotions")) == 1
+
+
+def test_a_typed_question_is_no_click(bench):
+    ask(bench)
+    bench.run(ProductQuestion, "is the jacket waterproof?", "product_question", product="jacket")
+    assert not noted(bench, "click")
+
+
+def test_not_for_me_is_left_out_of_the_very_next_list(bench):
+    messages, _ = bench.run(NotForMe, "/not_for_me", "not_for_me", product="jacket", slots={"shown": ["jacket"]})
+    assert "jacket" in asked(bench).exclude
+    assert [each.product_id for each in noted(bench, "not_for_me")] == ["jacket"]
+    assert messages[0]["response"] == "utter_not_for_me"
+
+
+def test_what_a_visitor_said_before_signing_in_counts_after_it(bench):
+    ask(bench)
+    assert bench.services.recommender.visitors[-1] == "c-anna"
+
+
+def test_something_like_this_and_what_goes_with_it_start_from_the_product(bench):
+    shown = {"slots": {"shown": ["tent"]}}
+    ask(bench, "something like this but cheaper", **shown)
+    assert (asked(bench).kind, list(asked(bench).seed_products)) == ("similar", ["tent"])
+    ask(bench, "what goes with it?", **shown)
+    assert (asked(bench).kind, list(asked(bench).seed_products)) == ("together", ["tent"])
+
+
+def test_at_the_cart_the_cart_is_what_it_is_about(bench):
+    ask(bench, page={"cart": ["tent", "gone"]}, conversation="c-nobody")
+    assert (asked(bench).kind, list(asked(bench).seed_products)) == ("cart", ["tent"])
+
+
+def test_after_a_purchase_the_new_order_is_what_it_is_about(bench):
+    ask(bench)
+    with bench.services.sessions.begin() as session:
+        order = session.scalars(select(Order).where(Order.customer_id == "anna")).first()
+        order.placed_at = NOW - timedelta(minutes=5)
+        bought = [line.product_id for line in order.lines]
+    ask(bench)
+    assert (asked(bench).kind, sorted(asked(bench).seed_products)) == ("after_purchase", sorted(bought))
