@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
+from actions.recommendation.campaign_source import campaign_counts
 from actions.recommendation.catalogue import Facts
 from actions.recommendation.evaluate import cases_of, ndcg_of
 from actions.recommendation.fusion import Array
@@ -23,8 +24,8 @@ from actions.recommendation.model import KIND, Model
 from actions.recommendation.shop_source import read_events, read_facts
 from actions.recommendation.train import (
     Step,
-    data_sha256,
     fit_members,
+    keep,
     model_scores,
     rows_from_index,
     train,
@@ -75,7 +76,13 @@ def judge(
 
 
 def learn_once(
-    readers: Sessions, folder: Path, index_folder: Path, console: Console, *, step: Step = lambda _: None
+    readers: Sessions,
+    folder: Path,
+    index_folder: Path,
+    console: Console,
+    *,
+    reports: Path | None = None,
+    step: Step = lambda _: None,
 ) -> Verdict:
     """One round: judge, and if the new one wins, train it on everything and put it live."""
     with readers() as session:
@@ -89,7 +96,7 @@ def learn_once(
         verdict = Verdict(True, f"no model to compare with ({error})")
     if verdict.live:
         made = train(events, facts, rows, step=step)
-        made.model.save(folder, data_sha256=data_sha256(events, facts), metrics=made.metrics)
+        keep(made, folder, reports or folder.parent / "reports", events, facts)
     return verdict
 
 
@@ -103,13 +110,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wait = threading.Event()
     while True:
         try:
-            verdict = learn_once(readers, settings.models / KIND, settings.models / "index", console)
+            verdict = learn_once(
+                readers,
+                settings.models / KIND,
+                settings.models / "index",
+                console,
+                reports=Path(settings.home) / "reports",
+            )
         except SQLAlchemyError as error:
             print(f"the database cannot be read ({type(error).__name__})", file=sys.stderr)
             if options.once:
                 return 1
         else:
             console.print(f"learn: {'a new model is live' if verdict.live else 'the model stays'}: {verdict.why}")
+            with readers() as session:
+                for count in campaign_counts(session).values():
+                    console.print(
+                        f"campaign {count.campaign}: {count.shown} cards shown, {count.clicked} clicked, "
+                        f"{count.converted} bought for {count.turnover_minor / 100:.2f}"
+                    )
         if options.once:
             return 0
         wait.wait(DAY_SECONDS)

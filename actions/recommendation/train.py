@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import SQLAlchemyError
 
+from actions.recommendation import report as training_report
 from actions.recommendation.catalogue import Facts
 from actions.recommendation.evaluate import Cases, cases_of, ndcg_of, report
 from actions.recommendation.factors import Ease, Factors
@@ -272,13 +273,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             progress.update(task, description=what, advance=1)
 
         made = train(events, facts, rows, step=step, device=settings.device)
-    made.model.save(folder, data_sha256=data_sha256(events, facts), metrics=made.metrics)
+    page = keep(made, folder, Path(settings.home) / "reports", events, facts)
     ours = made.metrics.get("systems", {}).get("kefu", {})
     console.print(
         f"recommendation: {len(made.model.members)} members over {len(facts)} products and {len(events)} events in "
         f"{time.monotonic() - started:.0f} s, NDCG@10 {ours.get('ndcg@10', 0):.3f} on later purchases, in {folder}"
     )
+    if page is not None:
+        console.print(f"recommendation: report in {page}")
     return 0
+
+
+def keep(
+    made: Training, folder: Path, reports: Path, events: Sequence[Event], facts: Mapping[str, Facts]
+) -> Path | None:
+    """Put a training in place and write its page; None when it measured nothing."""
+    manifest = made.model.save(folder, data_sha256=data_sha256(events, facts), metrics=made.metrics)
+    systems = made.metrics.get("systems")
+    if not systems:
+        return None
+    told = {"products": len(facts), "events": len(events)}
+    return training_report.write(
+        reports / f"recommendation-{manifest.version}", systems, title=f"Training {manifest.version}", facts=told
+    )
 
 
 def still_good(folder: Path, facts: Mapping[str, Facts], events: Sequence[Event]) -> bool:
