@@ -17,6 +17,7 @@ from actions.recommendation.members import FitError
 from actions.recommendation.sequence import Array, Parts, Shape
 
 SMALL = 3000  # items; below, two threads spend their time waiting for each other
+CHUNK = 64  # places whose softmax is made at a time: it stays in the cache
 WARM_UP = 20  # a twentieth of the steps
 
 Check = Callable[[Parts], float]
@@ -204,23 +205,29 @@ class HalfSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: torch.Tensor, table: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """(places, width), (items, width), (places,) -> mean loss."""
-        half_states, half_table = states.bfloat16(), table.bfloat16()
-        shares = (half_states @ half_table.T).float()  # (places, items), made into probabilities in place
-        shares.sub_(shares.amax(1, keepdim=True))
-        right = shares.gather(1, targets[:, None])
-        shares.exp_()
-        total = shares.sum(1, keepdim=True)
-        loss = (total.log() - right).mean()
-        shares.div_(total * len(targets))
-        slope = shares.bfloat16()
-        slope.scatter_add_(1, targets[:, None], torch.full_like(targets[:, None], -1 / len(targets), dtype=slope.dtype))
-        ctx.save_for_backward(slope @ half_table, slope.T @ half_states)
+        half_states, half_table = states.detach().bfloat16(), table.detach().bfloat16()
+        count = len(targets)
+        of_states, of_table = torch.empty_like(half_states), torch.zeros_like(table)
+        loss = torch.zeros(())
+        for start in range(0, count, CHUNK):
+            inside = slice(start, start + CHUNK)
+            rows, wanted = half_states[inside], targets[inside, None]
+            shares = (rows @ half_table.T).float()  # (places, items), made into probabilities in place
+            shares.sub_(shares.amax(1, keepdim=True))
+            right = shares.gather(1, wanted)
+            total = shares.exp_().sum(1, keepdim=True)
+            loss += (total.log() - right).sum() / count
+            shares.div_(total * count)
+            slope = shares.scatter_add_(1, wanted, torch.full_like(right, -1 / count)).bfloat16()
+            of_states[inside] = slope @ half_table
+            of_table += slope.T @ rows
+        ctx.save_for_backward(of_states, of_table)
         return loss
 
     @staticmethod
     def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
         of_states, of_table = ctx.saved_tensors
-        return slopes[0] * of_states.float(), slopes[0] * of_table.float(), None
+        return slopes[0] * of_states.float(), slopes[0] * of_table, None
 
 
 def quick_in_half() -> bool:

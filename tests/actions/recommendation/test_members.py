@@ -160,6 +160,38 @@ def test_the_sequence_served_with_numpy_is_the_one_trained_with_torch():
     assert np.allclose(member._states(items), expected, atol=1e-4)
 
 
+def test_the_quick_softmax_has_the_loss_and_slopes_of_the_exact_one():
+    torch = pytest.importorskip("torch")
+    from actions.recommendation.sequence_training import CHUNK, HalfSoftmax
+
+    torch.manual_seed(0)
+    states, table = torch.randn(2 * CHUNK + 5, 16), torch.randn(40, 16) * 0.3
+    targets = torch.randint(0, 40, (len(states),))
+    slopes = []
+    for loss_of in (HalfSoftmax.apply, lambda s, t, y: torch.nn.functional.cross_entropy(s @ t.T, y)):
+        one, other = states.clone().requires_grad_(), table.clone().requires_grad_()
+        loss = loss_of(one, other, targets)
+        loss.backward()
+        slopes.append((loss.item(), one.grad, other.grad))
+    assert slopes[0][0] == pytest.approx(slopes[1][0], rel=5e-3)
+    for quick, exact in zip(slopes[0][1:], slopes[1][1:], strict=True):
+        assert ((quick - exact).norm() / exact.norm()).item() < 0.02
+
+
+def test_an_item_nobody_chose_gets_its_vector_from_its_traits():
+    pytest.importorskip("torch")
+    from scipy import sparse
+
+    traits = sparse.csr_matrix(np.eye(2, dtype=np.float32)[np.arange(12) % 2])
+    seen = DATA.rows(DATA.item != 10)
+    member = NextItem(
+        Shape(width=16, heads=2, layers=1, length=8, epochs=40, batch=16, weight_decay=0.1), traits=traits, device="cpu"
+    ).fit(seen)
+    vectors = member.parts_["items"]
+    even, odd = vectors[[0, 2, 4, 6, 8]].mean(axis=0), vectors[[1, 3, 5, 7, 9, 11]].mean(axis=0)
+    assert vectors[10] @ even > vectors[10] @ odd
+
+
 def test_repeats_of_one_product_are_one_step():
     assert collapsed(np.array([1, 1, 2, 2, 2, 1])).tolist() == [1, 2, 1]
 
