@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from actions.rasa_actions.answer import Answer
-from actions.rasa_actions.catalogue import MOST_CARDS, by_ids, card, meant, note_interactions
+from actions.rasa_actions.catalogue import MOST_CARDS, active_variants, by_ids, card, meant, note_interactions
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.recommendation.catalogue import Context
 from bot.database.shop import Order, OrderLine, Product
+from retrieval.filters import Filters, wants_cheaper
 from retrieval.search import ProductHits
 
 JUST_BOUGHT = timedelta(hours=1)
@@ -20,6 +22,13 @@ MOST_SEEDS = 10
 WISHED = 60  # products of a wish that the recommender may choose among
 _LIKE = re.compile(r"\b(like|similar to) (this|that|it|these|the)\b|\bsimilar\b|类似|差不多|同款|像这", re.I)
 _WITH = re.compile(r"\b(goes?|fits?|pairs?|matching|together) with\b|搭配|配什么|配套", re.I)
+FOR_SOMEBODY = re.compile(
+    r"\b(?:an? )?(?:gift |present )?(?:for|to) (?:my|our|an?) (?:\w+ )?(?:mother|mom|mum|father|dad|parents?|wife|"
+    r"husband|partner|girlfriend|boyfriend|friend|sister|brother|son|daughter|kids?|child(?:ren)?|grand\w+|aunt|uncle|"
+    r"cousin|colleague|boss|neighbou?r)\b|给我?的?(?:妈妈?|母亲|爸爸?|父亲|父母|爱人|老婆|老公|妻子|丈夫|女朋友|男朋友|朋友|姐姐?|妹妹?|"
+    r"哥哥?|弟弟?|儿子|女儿|孩子|奶奶|爷爷|外婆|外公|同事|老板)(?:买|送|的)?(?:礼物)?",
+    re.I,
+)
 
 
 class Recommend(ShopAction):
@@ -59,7 +68,8 @@ class Recommend(ShopAction):
 
     def _wished(self, call: ActionCall) -> ProductHits | None:
         """What the words ask for; None when they name nothing ("recommend something")."""
-        hits: ProductHits = call.services.search.products(call.text, language=call.language, limit=WISHED)
+        text = FOR_SOMEBODY.sub(" ", call.text)  # whom it is for is no property of a product
+        hits: ProductHits = call.services.search.products(text, language=call.language, limit=WISHED)
         return hits if hits.hits or hits.filters.narrows else None
 
     def _context(self, call: ActionCall, session: Session, hits: ProductHits | None, exclude: Sequence[str]) -> Context:
@@ -73,15 +83,27 @@ class Recommend(ShopAction):
             kind = "chat"
         if kind == "chat" and not seeds:
             kind, seeds = self._place(call, session)
+        about_one = kind in ("similar", "together")  # then the words name the product, not what is wished beside it
+        wish = hits.filters if hits else None
+        if kind == "similar" and wants_cheaper(call.text):
+            wish = self._cheaper_than(session, seeds, wish or Filters())
         return Context(
             kind=kind,
             seed_products=seeds,
-            allowed=set(scores) if hits and kind not in ("similar", "together") else None,
-            wish=hits.filters if hits else None,
-            relevance=scores,
+            allowed=set(scores) if hits and not about_one else None,
+            wish=wish,
+            relevance={} if about_one else scores,
             exclude=exclude,
             language=call.language,
+            for_somebody=bool(FOR_SOMEBODY.search(call.text)),
         )
+
+    def _cheaper_than(self, session: Session, seeds: Sequence[str], wish: Filters) -> Filters:
+        prices = [variant.price_minor for seed in by_ids(session, seeds) for variant in active_variants(seed)]
+        if not prices:
+            return wish
+        most = min(prices) - 1
+        return replace(wish, price_max_minor=min(most, wish.price_max_minor or most))
 
     def _place(self, call: ActionCall, session: Session) -> tuple[str, list[str]]:
         """At the cart, by what the page says is in it; after a purchase, by the last hour's order; else the chat."""

@@ -91,6 +91,7 @@ class Context:
         wish: price, category and options to respect; a filter for everything, campaigns included.
         exclude: shown a moment ago.
         campaigns: False where no promotion may stand; a customer's own opt-out is in their past.
+        for_somebody: a present; what the customer likes says nothing of who gets it.
     """
 
     kind: str = "chat"
@@ -101,6 +102,7 @@ class Context:
     exclude: Collection[str] = ()
     language: str = "en"
     campaigns: bool = True
+    for_somebody: bool = False
 
 
 class Shop(Protocol):

@@ -357,7 +357,8 @@ def _numbered(model: Model, products: Mapping[str, Facts]) -> tuple[list[str], l
 
 
 def _asker(model: Model, past: Past, context: Context, now: datetime) -> Asker:
-    kept = [e for e in past.events if e.kind in KIND_WEIGHTS and e.product in model.number]
+    own = () if context.for_somebody else past.events
+    kept = [e for e in own if e.kind in KIND_WEIGHTS and e.product in model.number]
     kept.sort(key=lambda event: event.at)
     return Asker(
         np.array([model.number[event.product] for event in kept], dtype=np.int64),

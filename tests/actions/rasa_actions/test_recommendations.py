@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from actions.rasa_actions.products import ProductQuestion
 from actions.rasa_actions.recommendations import NotForMe, Recommend
-from bot.database.shop import Interaction, Order
+from bot.database.shop import Interaction, Order, Variant
 from tests.dialogue.small_shop import NOW
 
 
@@ -87,3 +87,21 @@ def test_after_a_purchase_the_new_order_is_what_it_is_about(bench):
         bought = [line.product_id for line in order.lines]
     ask(bench)
     assert (asked(bench).kind, sorted(asked(bench).seed_products)) == ("after_purchase", sorted(bought))
+
+
+def test_cheaper_is_cheaper_than_the_product_it_is_like(bench):
+    ask(bench, "something like this but cheaper", slots={"shown": ["tent"]})
+    with bench.services.readers() as session:
+        prices = session.scalars(select(Variant.price_minor).where(Variant.product_id == "tent")).all()
+    assert asked(bench).wish.price_max_minor == min(prices) - 1
+    assert not asked(bench).relevance  # the words say how, not what
+
+
+def test_a_present_is_searched_without_the_person_and_the_own_taste(bench):
+    for text in ("for my mother, a tent up to 60 €", "给妈妈买 tent"):
+        ask(bench, text)
+        assert asked(bench).for_somebody
+        assert "mother" not in asked(bench).wish.query
+        assert "妈妈" not in asked(bench).wish.query
+    ask(bench, "recommend a tent")
+    assert not asked(bench).for_somebody

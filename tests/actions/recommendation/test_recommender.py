@@ -167,6 +167,43 @@ def test_a_stranger_gets_what_is_like_the_talk_and_without_talk_what_is_popular(
     assert ids(popular)[0] in ("tent-0", "mug-3")
 
 
+def test_a_present_does_not_go_by_the_own_taste(model, shop):
+    shop.pasts["ann"] = replace(shop.pasts["ann"], events=shop.pasts["ann"].events * 3)
+    own = ask(model, shop, limit=1)
+    present = ask(model, shop, limit=12, for_somebody=True)
+    assert own[0].product_id.startswith("tent")
+    assert present[0].code == "popular"
+    assert "tent-0" not in ids(present)  # still not what is owned
+
+
+def test_what_is_owned_returned_refused_or_sold_out_stays_away_in_every_place(model, shop):
+    shop.pasts["ann"] = replace(shop.pasts["ann"], returned=frozenset({"tent-1"}), refused=frozenset({"mug-3"}))
+    shop.sold_out = {"tent-2"}
+    for kind in ("chat", "similar", "together", "cart", "after_purchase"):
+        found = ids(ask(model, shop, limit=12, kind=kind, seed_products=("tent-3",)))
+        assert found
+        assert not {"tent-0", "tent-1", "tent-2", "tent-3", "mug-3"} & set(found)
+
+
+def test_more_spread_shows_more_of_the_catalogue(model, shop):
+    def shown(diversity):
+        return {id for n in range(40) for id in ids(ask(model, shop, f"c{n}", limit=3, diversity=diversity))}
+
+    for n in range(40):
+        own = [event for event in behaviour() if event.customer == f"c{n}"]
+        shop.pasts[f"c{n}"] = Past(events=tuple(own))
+    assert len(shown(1.0)) >= len(shown(0.0))
+    few = [each.product_id.split("-")[0] for each in ask(model, shop, "c0", limit=3, diversity=1.0)]
+    assert len(set(few)) > 1
+
+
+def test_somebody_who_wants_no_promotions_sees_none(model, shop):
+    shop.running = [CAMPAIGN]
+    assert [each for each in ask(model, shop, limit=10) if each.campaign]
+    shop.pasts["ann"] = replace(shop.pasts["ann"], no_promotions=True)
+    assert not [each for each in ask(model, shop, limit=10) if each.campaign]
+
+
 def test_what_goes_with_it_is_what_is_bought_with_it(model, shop):
     about = {"who": None, "limit": 3, "kind": "together", "seed_products": ("tent-0",)}
     mug = next(each for each in ask(model, shop, **about) if each.product_id.startswith("mug"))
