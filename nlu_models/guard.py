@@ -2,8 +2,8 @@
 """What a draft may not say: anything that no fact and no passage holds.
 
 Checked in English and Chinese: numbers and amounts (in digits and in words), dates and times, links, e-mail addresses,
-names, promises, and terms of the shop's policy. The customer's own words are no evidence: "confirm that I get 500 back"
-must not make the reply say so.
+names, promises, terms of the shop's policy, and whether each clause says what one sentence of the evidence says
+(`claims`). The customer's own words are no evidence: "confirm that I get 500 back" must not make the reply say so.
 """
 
 import re
@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlu_models import numerals
+from nlu_models import claims, numerals
 from nlu_models.vocabulary import PLACEHOLDER
 
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a draft is refused: `code` (number, date, link, email, name, promise, policy, placeholder), what it says."""
+    """Why a draft is refused: `code` (number, date, link, email, name, promise, policy, claim, instruction,
+    placeholder), what it says."""
 
     code: str
     said: str
@@ -33,15 +34,16 @@ def _table(**rows: str) -> dict[str, re.Pattern[str]]:
 PROMISES = _table(
     guarantee=r"\bguarante\w+|\bpromis\w+|\bassur(?:e|ed|ance)\b|\bwe (?:will|'ll) make sure\b|\brest assured\b|\bdefinitely\b|\bcertainly will\b|保证|承诺|一定会|必定|绝对会|放心.{0,6}会",
     compensation=r"\bcompensat\w+|\bvoucher for\b|\bgoodwill\b|\bmake it up to you\b|\bstore credit\b|\bcredit (?:of|to)\b|赔偿|补偿|赔付|赔您|代金券|补发优惠券|店铺积分",
-    free=r"\bfree\b(?! to)|\bfor nothing\b|\bno (?:extra )?(?:cost|charge|fee)s?\b|\bat no (?:extra )?cost\b|\bon the house\b|\bcomplimentary\b|\bwithout charge\b|\bwaive\w*|免费|包邮|免运费|不收(?:费|取)|无需付费|免除|赠送|白送|免单",
+    free=r"\bfree\b(?! to)|\bon us\b|\bfor nothing\b|\bno (?:extra )?(?:cost|charge|fee)s?\b|\bat no (?:extra )?cost\b|\bon the house\b|\bcomplimentary\b|\bwithout charge\b|\bwaive\w*|免费|包邮|免运费|不收(?:费|取)|无需付费|免除|赠送|白送|免单",
     discount=r"\bdiscounts?\b|\b(?:half|reduced) price\b|\bcoupons?\b|\bpromo(?:tion)?(?:al)? codes?\b|\bspecial price\b|\bcheaper for you\b|\bbonus\b|折扣|打折|[一二三四五六七八九半]折|优惠|减免|立减|特价|半价",
-    refund_done=r"\b(?:have|has|had|been|was|were|is|are|'ve|already)\b[^.!?]{0,20}\brefund(?:ed)?\b|\bwill (?:be )?refund(?:ed)?\b|\bwill get (?:a|your|the) (?:full )?(?:refund|money)|\b(?:we|i) (?:will |'ll )?refund(?:ed)?\b|\bmoney back\b|\bfull refund\b|退款(?:已|将|会|马上|成功)|已(?:经)?(?:为您)?退款|全额退|会退(?:款|还|您)|退还给您",
-    deadline=r"\b(?:today|tonight|tomorrow|this (?:week|afternoon|evening|morning)|next (?:week|day|month|business day)|within the (?:hour|day|week)|by (?:the )?(?:end of|mon|tues|wednes|thurs|fri|satur|sun)\w*|overnight|same[- ]day|immediately|right away|straight away|in no time|any minute|as soon as possible|shortly)\b|今天|今晚|明天|后天|当天|当日|本周|下周|次日|马上|立刻|立即|尽快|很快(?:就)?会|随时(?:会|就)到",
+    refund_done=r"\b(?:have|has|had|been|was|were|is|are|'ve|already)\b[^.!?]{0,20}\brefund(?:ed)?\b|\bwill (?:be )?refund(?:ed)?\b|\bwill get (?:a|your|the) (?:full )?(?:refund|money)|\b(?:we|i)(?: will|'ll)? refund(?:ed)?\b|\b(?:money|refund|amount)\b[^.!?]{0,20}\b(?:on its way|sent|transferred|paid)\b|\bmoney back\b|\bfull refund\b|退款(?:已|将|会|马上|成功)|已(?:经)?(?:为您)?退款|全额退|会退(?:款|还|您)|退还给您",
+    deadline=r"\b(?:today|tonight|tomorrow|this (?:week|afternoon|evening|morning)|next (?:week|day|month|business day)|within the (?:hour|day|week)|by (?:the )?(?:end of|mon|tues|wednes|thurs|fri|satur|sun)\w*|overnight|same[- ]day|immediately|right away|straight away|in no time|any minute|as soon as possible|shortly)\b|今天|今晚|明天|后天|当天|当日|本周|下周|下个?(?:月|星期|周)|过几天|几天[后内]|次日|马上|立刻|立即|尽快|很快(?:就)?会|随时(?:会|就)到",
     replacement=r"\b(?:send|ship|get|mail)\b[^.!?]{0,20}\b(?:replacement|new one|another one)\b|\breplacement (?:is|will|has)\b|补发|重新(?:发|寄)|寄(?:一个)?新的|换新",
     exception=r"\bexception\b|\bjust (?:this once|for you)\b|\bspecial(?:ly)? for you\b|\bbend the rules\b|破例|特别为您|例外",
     cancel_done=r"\b(?:has|have|been|is|was|'ve)\b[^.!?]{0,16}\bcancel+ed\b|\b(?:i|we) (?:just )?cancel+ed\b|已(?:经)?(?:为您|帮您)?(?:成功)?取消|取消成功",
-    change_done=r"\b(?:has|have|been|was|were|is|are|'ve)\b[^.!?]{0,16}\b(?:changed|updated|upgraded|shipped|dispatched|delivered)\b|\b(?:i|we)(?:'ve| have)? (?:just )?(?:changed|updated|upgraded|shipped)\b|已(?:经)?(?:为您|帮您)?(?:修改|更改|更新|升级|发货|寄出|签收|送达)",
-    in_stock=r"\b(?:in|out of) stock\b|\bsold out\b|\bavailable (?:now|again)\b|\bback in\b|有货|现货|缺货|售罄|断货|到货",
+    change_done=r"\b(?:has|have|been|was|were|is|are|'ve)\b[^.!?]{0,16}\b(?:changed|updated|upgraded|shipped|dispatched|delivered)\b|\bout for delivery\b|\bin transit\b|派送中|运输中|在途|\b(?:i|we)(?:'ve| have)? (?:just )?(?:changed|updated|upgraded|shipped)\b|已(?:经)?(?:为您|帮您)?(?:修改|更改|更新|升级|发货|寄出|签收|送达)",
+    in_stock=r"\bin stock\b|\bavailable (?:now|again)\b|\bback in\b|有货|现货|到货",
+    out_of_stock=r"\bout of stock\b|\bsold out\b|\bnot available\b|缺货|售罄|断货|没货|无货",
 )
 POLICY = _table(
     warranty=r"\bwarrant\w+|\bguarantee\b|保修|质保|三包|联保",
@@ -59,12 +61,19 @@ POLICY = _table(
     law=r"\blegal(?:ly)?\b|\blawyers?\b|\bsue\b|\bliab(?:le|ility)\b|\bour fault\b|法律|律师|起诉|责任在我|我们的错",
     secret=r"\bpasswords?\b|\bpin\b|\bcard number\b|\bcvv\b|\bsystem prompt\b|\binstructions\b|密码|卡号|验证码|系统提示",
 )
+# Words meant for a model, not for a customer: text hidden in a document or taken over from one who wrote to us.
+INSTRUCTION = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|rules?|prompts?|polic(?:y|ies)|guidelines?)\b|\bsystem prompt\b|\byou are now\b|\bas an ai\b|\b(?:developer|admin|debug|god) mode\b|\bjailbreak\b|\b(?:tell|inform) (?:the|every|all) customers?\b|\bassistant ?:|(?:忽略|无视|忘记|忘掉|绕过).{0,10}(?:指令|规则|提示|要求|政策|规定)|系统提示|你现在是|(?:开发者|管理员|调试)模式|告诉(?:所有|每位|每个)?(?:顾客|客户|用户)",
+    re.IGNORECASE,
+)
 LINK = re.compile(
     r"(?:https?://|www\.)[^\s<>\"'，。；）)]+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|shop|example|cn|eu|de|at|io|co|info|biz|store|app|xyz)\b(?:/[^\s<>\"'，。]*)?",
     re.IGNORECASE,
 )
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-CODE = re.compile(r"\b(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z0-9][A-Z0-9-]{2,}\b")
+CODE = re.compile(
+    r"\b(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z0-9][A-Z0-9-]{2,}\b", re.ASCII
+)  # ends where Chinese begins
 DATE_WORD = re.compile(
     r"\b(?:jan(?:uary)?|feb(?:ruary)?|march|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
     r"|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|christmas|easter|new year|noon|midnight|weekends?|yesterday)\b"
@@ -99,6 +108,19 @@ UNITS = {
     "分钟": "minute",
     "%": "percent",
 }
+CURRENCIES = {
+    **dict.fromkeys(("€", "eur", "euro", "euros", "欧元", "欧"), "EUR"),
+    **dict.fromkeys(("$", "usd", "us$", "dollar", "dollars", "bucks", "美元", "美金"), "USD"),
+    **dict.fromkeys(("£", "gbp", "pound", "pounds", "quid", "英镑"), "GBP"),
+    **dict.fromkeys(("¥", "￥", "cny", "rmb", "yuan", "元", "块", "块钱", "人民币"), "CNY"),
+    **dict.fromkeys(("chf", "francs", "franc", "瑞士法郎"), "CHF"),
+}
+_SIGNS = "|".join(sorted(map(re.escape, CURRENCIES), key=len, reverse=True))
+MONEY = re.compile(
+    rf"(?P<before>us\$|[€$£¥￥]|\b(?:eur|usd|gbp|cny|rmb|chf))\s*(?P<a>\d+(?:[.,]\d+)*)"
+    rf"|(?P<b>\d+(?:[.,]\d+)*|{numerals.HAN_NUMBER}|\b(?:{numerals.WORDS}))[ -]*(?P<after>{_SIGNS})(?![a-z]|\s*\d)",
+    re.IGNORECASE,
+)
 PERSON_ZH = re.compile(r"[\u4e00-\u9fff]{1,3}(?:先生|女士|小姐|经理|主管|师傅|老师|总监|客服专员)")
 TITLE_EN = re.compile(r"\b(?:mr|mrs|ms|dr|prof|manager|director|agent)\.? [A-Z][\w'-]+")
 CAPITAL = re.compile(
@@ -149,27 +171,45 @@ class Evidence:
         """Everything known as one text; names of facts count ("refund_amount" is about a refund)."""
         names = " ".join(self.facts).replace("_", " ")
         values = "\n".join(str(value) for value in self.facts.values())
-        return "\n".join([*self.passages, values, names])
+        return "\n".join([*self.passages, values, names, *self._meant()])
+
+    def _meant(self) -> list[str]:
+        """What a fact says without saying it: a stock of 7 is "in stock", `label_days` 14 is "14 days"."""
+        said = []
+        for name, value in self.facts.items():
+            text = str(value).strip()
+            if name == "stock" and text.isdigit():
+                said.append("in stock, 有货, 现货" if int(text) else "out of stock, sold out, 缺货, 售罄")
+            for unit, spoken in (("days", "天"), ("months", "个月"), ("hours", "小时"), ("years", "年")):
+                if name.endswith(f"_{unit}") and text.isdigit():
+                    said.append(f"{text} {unit}, {text}{spoken}")
+        return said
 
 
-def check(draft: str, evidence: Evidence, *, approved: Iterable[str] = ()) -> list[Objection]:
+def check(
+    draft: str, evidence: Evidence, *, approved: Iterable[str] = (), words: Iterable[str] = ()
+) -> list[Objection]:
     """All objections to a draft; an empty list lets it through.
 
     Args:
         draft: the reply as the customer would read it, placeholders filled.
+        words: terms (`claims.terms`) of the shop's approved replies for this wish, which a draft may use in other order.
         approved: sentences the shop has approved word for word (placeholders filled): their promises and policy terms
             pass, their numbers, dates, links and names are checked like everybody's.
     """
     said, known = _fold(draft), _fold(evidence.text)
     found = [Objection("placeholder", match.group()) for match in PLACEHOLDER.finditer(draft)]
+    found += [Objection("instruction", match.group()) for match in INSTRUCTION.finditer(said)]
     found += _missing("link", LINK, said, known)
     found += _missing("email", EMAIL, said, known)
     found += _numbers(said, known)
     found += _missing("date", DATE_WORD, said, known)
-    found += _names(said, known)
-    free = _without(said, approved)
+    found += _names(said, known) + _models(said, known)
+    free = _without(said, [*approved, *evidence.passages])
     found += _ideas("promise", PROMISES, free, known)
     found += _ideas("policy", POLICY, free, known)
+    held = claims.ground(evidence.facts, map(_fold, evidence.passages), words)
+    found += [Objection("claim", clause) for clause in claims.unsupported(free, held)]
     return list(dict.fromkeys(found))
 
 
@@ -190,13 +230,16 @@ def _missing(code: str, pattern: re.Pattern[str], said: str, known: str) -> list
 
 
 def _numbers(said: str, known: str) -> list[Objection]:
-    """Every number of the draft must be one of the evidence, by value: "five" and 5 are the same."""
+    """Every number of the draft must be one of the evidence, by value: "five" and 5 are the same; so must an amount of
+    money, with its currency."""
     allowed = _values(known)
     found = [Objection("number", m.group()) for m in CODE.finditer(said) if m.group() not in known]
     known_durations = _durations(known)
     found += [
         Objection("number", text) for text, meant in _durations(said).items() if meant not in known_durations.values()
     ]
+    held = _money(known)
+    found += [Objection("number", text) for text, meant in _money(said).items() if meant not in held.values()]
     rest = CODE.sub(" ", said)
     for pattern in (DIGITS, NUMBER_WORD, HAN_COUNT):
         for match in pattern.finditer(rest):
@@ -215,6 +258,15 @@ def _durations(text: str) -> dict[str, tuple[float | None, str]]:
     for match in DURATION.finditer(text):
         unit = match.group("unit").lower()
         found[match.group()] = (numerals.value(match.group("n")), UNITS.get(unit, unit.rstrip("s")))
+    return found
+
+
+def _money(text: str) -> dict[str, tuple[float | None, str]]:
+    """What is said -> (amount, currency)."""
+    found = {}
+    for match in MONEY.finditer(text):
+        currency = (match.group("before") or match.group("after")).lower()
+        found[match.group()] = (numerals.value(match.group("a") or match.group("b")), CURRENCIES[currency])
     return found
 
 
@@ -238,6 +290,7 @@ def _names(said: str, known: str) -> list[Objection]:
     found = _missing("name", PERSON_ZH, said, known) + _missing("name", TITLE_EN, said, known)
     found += _missing("name", COMPANIES_ZH, said, known) + _missing("name", COMPANIES, said, known)
     words = set(re.findall(r"[\w'&-]+", low))
+    said = CODE.sub(lambda match: match.group() if match.group().isalpha() else " ", said)
     han = len(re.findall(r"[\u3400-\u9fff]", said)) * 2 > len(said.split())
     for match in (LATIN_IN_HAN if han else CAPITAL).finditer(said):
         name = match.group()
@@ -248,6 +301,16 @@ def _names(said: str, known: str) -> list[Objection]:
             continue  # the first word of a sentence has a capital whatever it is
         if not any(objection.said.find(name) >= 0 for objection in found):
             found.append(Objection("name", name))
+    return found
+
+
+def _models(said: str, known: str) -> list[Objection]:
+    """ "Nordlys 3" where the evidence knows a Nordlys 2 only."""
+    found = []
+    for match in re.finditer(r"\b([A-Z][\w-]+) (\d{1,4})\b(?![\d:.,%])", said):
+        others = re.search(rf"\b{re.escape(match.group(1))} \d", known, re.IGNORECASE)
+        if others and match.group().lower() not in known.lower() and not DATE_WORD.search(match.group(1)):
+            found.append(Objection("name", match.group()))
     return found
 
 

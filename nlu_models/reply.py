@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 
 from ensemble import artifact
 from ensemble.combine import Scores
-from nlu_models import guard, lm
+from nlu_models import claims, guard, lm
+from nlu_models.frames import LOADED
 from nlu_models.guard import Evidence, Objection
 from nlu_models.vocabulary import END, PLACEHOLDER, Vocabulary
 
@@ -83,6 +84,7 @@ class ReplyWriter:
         self.by_intent: dict[tuple[str, str], list[Approved]] = {}
         for each in approved:
             self.by_intent.setdefault((each.intent, each.language), []).append(each)
+        self.words = {key: _words(replies) for key, replies in self.by_intent.items()}
         self._intents = [(name, vocabulary.number(f"<intent:{name}>")) for name in vocabulary.intents]
         self._placeholders = {
             name: vocabulary.number(f"{{{name}}}")
@@ -140,10 +142,11 @@ class ReplyWriter:
         candidates = [self._candidate("template", each.reply, request) for each in templates]
         candidates += self.written(request, samples, seed)
         candidates += self._sentences(request)
+        words = self.words.get((request.intent, request.language), frozenset())
         let_through, refused = [], []
         for candidate in {each.text: each for each in reversed(candidates)}.values():
             sentences = approved if candidate.source != "passage" else [candidate.text]
-            objections = guard.check(candidate.text, evidence, approved=_pieces(sentences))
+            objections = guard.check(candidate.text, evidence, approved=_pieces(sentences), words=words)
             if objections:
                 refused.append(_refusal(candidate, objections[0]))
             elif candidate.text:
@@ -239,6 +242,11 @@ def _pieces(replies: Sequence[str]) -> list[str]:
     """Whole replies and their sentences."""
     cut = (piece for reply in replies for piece in re.split(r"(?<=[.!?\u3002\uff01\uff1f])\s*", reply))
     return [piece for piece in (*replies, *cut) if piece]
+
+
+def _words(replies: Sequence[Approved]) -> frozenset[str]:
+    """What drafts of an intent may say in other order, but for the words that a policy turns on."""
+    return frozenset().union(*(claims.terms(PLACEHOLDER.sub(" ", each.reply)) for each in replies)) - LOADED
 
 
 def _refusal(candidate: Candidate, objection: Objection) -> Mapping[str, str]:

@@ -222,7 +222,9 @@ def _measure(writer: ReplyWriter, held: Sequence[Pair], *, most: int = 60) -> di
         taken.append((time.perf_counter() - started) * 1000)
         ended += bool(drafts)
         approved = [each.reply for each in writer.by_intent.get((pair.intent, pair.language), [])]
-        said = [draft for draft in drafts if guard.check(draft.text, Evidence(_request(pair).facts), approved=approved)]
+        words = writer.words.get((pair.intent, pair.language), frozenset())
+        evidence = Evidence(_request(pair).facts)
+        said = [draft for draft in drafts if guard.check(draft.text, evidence, approved=approved, words=words)]
         refused += bool(said)
     count = max(1, min(most, len(held)))
     return {

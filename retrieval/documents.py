@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from retrieval.hidden import visible
+
 PASSAGE_CHARACTERS = 600  # about 150 tokens of English, 400 of Chinese: inside every encoder's window of 512
 HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
 
@@ -102,7 +104,7 @@ class Passage:
 def cut(document: Document, *, limit: int = PASSAGE_CHARACTERS) -> list[Passage]:
     """Passages of at most `limit` characters, cut at headings first, then paragraphs, then sentences."""
     passages: list[Passage] = []
-    for heading, text in _sections(tables_as_lines(document.body)):
+    for heading, text in _sections(tables_as_lines(visible(document.body))):
         for piece in _pieces(text, limit):
             passages.append(
                 Passage(

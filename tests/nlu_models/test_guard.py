@@ -7,7 +7,9 @@ from nlu_models.guard import Evidence, check
 
 FACTS = Evidence(
     {"order_number": "K-104233", "eta": "3 December", "amount": "49.90 EUR", "product": "Nordhang Trek 2"},
-    ["Returns are possible within 30 days of delivery. See https://shop.example/returns. Ask service@shop.example."],
+    [
+        "Returns are possible within 30 days of delivery. 退货请在收货后 30 天内办理。 See https://shop.example/returns. Ask service@shop.example."
+    ],
 )
 
 
@@ -20,7 +22,7 @@ def codes(draft, evidence=FACTS, approved=()):
     [
         "Order K-104233 arrives on 3 December.",
         "You can return it within thirty days.",
-        "三十天内可以退货。",
+        "退货请在三十天内办理。",
         "The amount is 49.90 EUR for your Nordhang Trek 2.",
         "See https://shop.example/returns or write to service@shop.example.",
         "Sure, let me look into that for you.",
@@ -88,8 +90,9 @@ def test_an_approved_sentence_may_promise_but_its_numbers_are_still_checked():
     assert codes("Your order K-999999 was cancelled.", approved=approved) == {"number"}
 
 
-def test_a_policy_term_in_a_passage_may_be_repeated_in_the_other_language():
-    assert codes("保修适用。", Evidence({}, ["The warranty applies."])) == set()
+def test_a_claim_in_another_language_than_its_passage_cannot_be_checked_and_is_stopped():
+    assert codes("保修适用。", Evidence({}, ["The warranty applies."])) == {"claim"}
+    assert codes("保修适用。", Evidence({}, ["保修适用。"])) == set()
 
 
 def test_three_hundred_drafts_seeded_with_false_facts_are_all_stopped():
