@@ -36,10 +36,12 @@ class TuneConfig:
     warm_up: float = 0.1  # share of the steps
     dropout: float = 0.1
     label_smoothing: float = 0.0
+    contrast: float = 0.0  # weight of the contrastive loss; > 0 draws batches by class instead of by length
     layers: int | None = None  # keep only so many lower layers of the encoder; None: all
-    frozen: int = 0  # of these so many are not tuned (their output is computed once)
+    frozen: int = 0  # of these so many are not tuned (their output is computed once); -6: all but the upper six
     max_tokens: int = 64
     patience: int = 2  # epochs without a better validation loss before stopping
+    best_by: str = "loss"  # which epoch is kept: loss, or accuracy (of the validation texts; a tenth of the loss off)
     seed: int = 0
     lora_rank: int = 0  # > 0: low-rank adapters instead of full fine-tuning, merged afterwards (large encoders)
 
@@ -125,6 +127,7 @@ def load(folder: Path, *, layers: int | None = None, frozen: int = 0, max_tokens
         raise EncoderError(f"{folder} holds a {sizes.model_type}; an intent encoder must be of the BERT family")
     count = len(model.encoder.layer)
     kept = count if layers is None else layers
+    frozen = max(0, kept + frozen) if frozen < 0 else frozen
     if not 0 < kept <= count or not 0 <= frozen <= kept:
         raise EncoderError(f"{folder} has {count} layers; cannot keep {kept} and freeze {frozen}")
     upper = Upper(list(model.encoder.layer[frozen:kept]), about.pooling)
@@ -167,6 +170,14 @@ class Hidden:
             for place, row in enumerate(rows):
                 self.states[row] = hidden[place, : self.lengths[row]].to(torch.bfloat16).clone()
 
+    def take(self, rows: NDArray[np.int64]) -> "Hidden":
+        """The same states for some of the texts, in the order of `rows`; nothing is computed or copied."""
+        part = object.__new__(Hidden)
+        part.device = self.device
+        part.lengths = [self.lengths[row] for row in rows]
+        part.states = [self.states[row] for row in rows]
+        return part
+
     def __call__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """(hidden states, mask) of these texts, padded: (rows, longest, width), (rows, longest)."""
         states = nn.utils.rnn.pad_sequence([self.states[row] for row in rows], batch_first=True).float()
@@ -207,6 +218,7 @@ def fine_tune(
     tune: TuneConfig,
     *,
     probe: tuple[Floats, Floats] | None = None,
+    start: TunedUpper | None = None,
     validation: tuple[Hidden, NDArray[np.int64]] | None = None,
     on_epoch: Callable[[Progress], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -217,19 +229,20 @@ def fine_tune(
         hidden: the texts, through the frozen part.
         labels: (texts,) class numbers.
         probe: (weights (classes, width), bias (classes,)) of a linear model on the pretrained unit vectors.
+        start: an already tuned model to go on from instead; it is changed in place.
         validation: kept-out texts that decide when to stop; the best epoch is returned.
     """
     device = hidden.device
     torch.manual_seed(tune.seed)
     rng = np.random.default_rng(tune.seed)
-    model = TunedUpper(copy.deepcopy(parts.upper), parts.width, classes, tune.dropout).to(device)
-    if probe is not None:
+    model = start or TunedUpper(copy.deepcopy(parts.upper), parts.width, classes, tune.dropout).to(device)
+    if probe is not None and start is None:
         model.head.weight.data = torch.from_numpy(np.asarray(probe[0], np.float32)).to(device)
         model.head.bias.data = torch.from_numpy(np.asarray(probe[1], np.float32)).to(device)
     if tune.lora_rank:
         model.upper = _with_adapters(model.upper, tune.lora_rank)
     steps = math.ceil(len(labels) / tune.batch) * tune.epochs
-    optimizer = torch.optim.AdamW(_parameter_groups(model, tune), weight_decay=tune.weight_decay)
+    optimizer = torch.optim.AdamW(_parameter_groups(model, tune), weight_decay=tune.weight_decay, fused=True)
     peaks = [group["lr"] for group in optimizer.param_groups]
     targets = torch.from_numpy(labels).to(device)
     best: tuple[float, dict[str, Tensor]] | None = None
@@ -237,15 +250,17 @@ def fine_tune(
     for epoch in range(tune.epochs):
         model.train()
         total = 0.0
-        for rows in _shuffled(hidden.lengths, tune.batch, rng):
+        drawn = _in_pairs(labels, tune.batch, rng) if tune.contrast else _shuffled(hidden.lengths, tune.batch, rng)
+        for rows in drawn:
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * _warm_up_then_linear(done, steps, tune.warm_up)
             states, mask = hidden(rows)
             with _autocast(device):
-                _, logits = model(states, mask)
-            loss = nn.functional.cross_entropy(
-                logits.float(), targets[torch.from_numpy(rows)], label_smoothing=tune.label_smoothing
-            )
+                unit, logits = model(states, mask)
+            right = targets[torch.from_numpy(rows)]
+            loss = nn.functional.cross_entropy(logits.float(), right, label_smoothing=tune.label_smoothing)
+            if tune.contrast:
+                loss = loss + tune.contrast * contrastive(unit.float(), right)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -258,8 +273,9 @@ def fine_tune(
             on_epoch(Progress(epoch + 1, tune.epochs, total / len(labels), *(checked or (None, None))))
         if checked is None:
             continue
-        if best is None or checked[0] < best[0]:
-            best = (checked[0], {name: value.detach().clone() for name, value in model.state_dict().items()})
+        worth = checked[0] if tune.best_by == "loss" else 0.1 * checked[0] - checked[1]
+        if best is None or worth < best[0]:
+            best = (worth, {name: value.detach().clone() for name, value in model.state_dict().items()})
             without_gain = 0
         elif (without_gain := without_gain + 1) >= tune.patience:
             break
@@ -300,6 +316,32 @@ def _shuffled(lengths: Sequence[int], size: int, rng: np.random.Generator) -> It
     cut = [order[start : start + size] for start in range(0, len(order), size)]
     rng.shuffle(cut)
     yield from cut
+
+
+def _in_pairs(labels: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Batches in which (nearly) every text has another of its class: what the contrastive loss pulls together."""
+    pairs: list[NDArray[np.int64]] = []
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        pairs += [rows[start : start + 2] for start in range(0, len(rows), 2)]
+    rng.shuffle(pairs)
+    for start in range(0, len(pairs), size // 2):
+        yield np.concatenate(pairs[start : start + size // 2])
+
+
+def contrastive(unit: Tensor, labels: Tensor, *, temperature: float = 0.1) -> Tensor:
+    """Texts of a class closer to each other than to the rest of the batch (Khosla et al. 2020, equation 2).
+
+    Args:
+        unit: (rows, width) unit vectors; labels: (rows,). Rows alone of their class take no part.
+    """
+    alone = torch.eye(len(labels), dtype=torch.bool, device=unit.device)
+    logits = (unit @ unit.T / temperature).masked_fill(alone, -1e9)
+    same = (labels[:, None] == labels[None, :]) & ~alone
+    logs = logits - torch.logsumexp(logits, dim=1, keepdim=True)
+    count = same.sum(1)
+    each = -(logs * same).sum(1)[count > 0] / count[count > 0]
+    return each.mean() if len(each) else unit.sum() * 0.0
 
 
 def _parameter_groups(model: TunedUpper, tune: TuneConfig) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import csv
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -159,8 +159,10 @@ def _links(rows: Any, columns: Any, first: Sequence[int], count: int) -> Any:
     return coo_matrix((np.ones(len(start)), (start, end)), shape=(count, count))
 
 
-def split(examples: Sequence[Example], share: float, *, seed: int = 0) -> tuple[list[Example], list[Example]]:
-    """(rest, held out): about `share` of every label is held out, whole groups at a time.
+def split(
+    examples: Sequence[Example], share: float, *, seed: int = 0, shares: Mapping[str, float] | None = None
+) -> tuple[list[Example], list[Example]]:
+    """(rest, held out): about `share` of every label (or its own of `shares`) is held out, whole groups at a time.
 
     A label with a single group stays in the rest: it could be learnt from nothing otherwise. Examples without a group
     are groups of their own.
@@ -181,7 +183,7 @@ def split(examples: Sequence[Example], share: float, *, seed: int = 0) -> tuple[
         counts = label_groups[label]
         names = sorted(counts)
         rng.shuffle(names)
-        wanted, free = share * sum(counts.values()), len(names) - 1
+        wanted, free = (shares or {}).get(label, share) * sum(counts.values()), len(names) - 1
         wanted -= sum(count for name, count in counts.items() if name in held)
         for name in names:
             if name not in held and free > 0 and counts[name] <= wanted + 0.5:

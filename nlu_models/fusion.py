@@ -34,11 +34,15 @@ class Fusion:
     meta: stacking.PooledLogistic | None = None
 
     def __call__(self, scores: Scores) -> Scores:
-        return Temperature(self.temperature)(self._raw(scores))
+        return Temperature(self.temperature)(self.raw(scores))
 
-    def _raw(self, scores: Scores) -> Scores:
+    def raw(self, scores: Scores) -> Scores:
+        """Before the temperature."""
         if self.way in self.members:
-            return np.asarray(scores[self.members.index(self.way)])
+            alone = scores[self.members.index(self.way)]
+            return np.asarray(
+                np.where(np.isnan(alone), 1.0 / alone.shape[1], alone)
+            )  # where it was not asked it knows nothing
         if self.way == "weighted":
             return combine.weighted(scores, np.asarray(self.weights))
         if self.way == "vote":
@@ -54,7 +58,7 @@ class Fusion:
         weights = stacking.fit_weights(scores, labels) if way == "weighted" else ()
         meta = stacking.PooledLogistic.fit(scores, labels) if way == "stacked" else None
         plain = cls(way, tuple(members), 1.0, tuple(map(float, weights)), meta)
-        heat = Temperature.fit(plain._raw(scores), labels).temperature
+        heat = Temperature.fit(plain.raw(scores), labels).temperature
         return cls(way, plain.members, heat, plain.weights, meta)
 
     def to_json(self) -> dict[str, Any]:

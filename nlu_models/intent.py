@@ -1,7 +1,7 @@
 """IntentModel: what does the customer want? Members, fusion, calibration and scope behind one call.
 
 The cheap members (fine-tuned BERT, n-grams) see every text; the linear model and the neighbours on pretrained vectors,
-and GPT-2 where there is one, only the texts that the cheap ones leave open.
+a second BERT and GPT-2 where there are such, only the texts that the cheap ones leave open.
 """
 
 import io
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ensemble import artifact
 from ensemble.calibration import softmax
 from ensemble.combine import Scores
-from nlu_models import scope
+from nlu_models import language, scope
 from nlu_models.fusion import Cascade, Fusion
 from nlu_models.members import LinearOnVectors, Neighbours, NGrams
 from nlu_models.onnx_encoder import FILES, OnnxEncoder
@@ -26,7 +26,8 @@ OFF_TOPIC = "out_of_scope"
 CHEAP = ("bert", "ngrams")
 DEAR = ("linear", "neighbours")
 MEMBERS = (*CHEAP, *DEAR)
-WITH_GPT2 = (*MEMBERS, "gpt2")
+SECOND = ("bert_2", "linear_2")
+GPT2 = "gpt2"
 
 Gpt2Opinion = Callable[[Sequence[str]], tuple[Scores, NDArray[np.float64]]]
 
@@ -51,6 +52,7 @@ class Opinions:
     logits: NDArray[np.float32]
     nearest: NDArray[np.float64]
     likelihood: NDArray[np.float64] | None = None
+    more: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # signs of scope by name, (rows,) each
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,34 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Second:
+    """Another pretrained BERT with its own fine-tuned branch and its own linear model; it errs elsewhere.
+
+    `english_only`: it cannot read Chinese, and has no opinion on it.
+    """
+
+    encoder: OnnxEncoder
+    linear: LinearOnVectors
+    neighbours: Neighbours  # on pretrained vectors; only the distance is used, for scope
+    tuned: Neighbours
+    english_only: bool = False
+
+    def reads(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        return np.array([not self.english_only or language.detect(text) != "zh" for text in texts], dtype=bool)
+
+    def __call__(self, texts: Sequence[str], off_topic: int | None) -> tuple[Scores, Mapping[str, NDArray[np.float64]]]:
+        """((2, texts, classes) chances, signs by name); every text must be one it reads."""
+        encoded = self.encoder.encode(texts)
+        vectors = self.encoder.pretrained(encoded, np.arange(len(texts)))
+        signs = {
+            "energy_2": scope.energy(encoded.logits, off_topic),
+            "nearest_2": self.tuned.nearest(encoded.vectors),
+            "nearest_pretrained_2": self.neighbours.nearest(vectors),
+        }
+        return np.stack([softmax(encoded.logits), self.linear(vectors)]), signs
+
+
+@dataclass(frozen=True)
 class Members:
     """The trained members and the labels that are their columns."""
 
@@ -87,23 +117,60 @@ class Members:
     neighbours: Neighbours  # on pretrained vectors
     tuned: Neighbours  # on fine-tuned vectors, which cost nothing more; only their distance is used, for scope
     gpt2: Gpt2Opinion | None = None
+    second: Second | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members, in the order of the first axis of their scores."""
+        return (*MEMBERS, *(SECOND if self.second else ()), *((GPT2,) if self.gpt2 else ()))
 
     def ask(self, texts: Sequence[str], cascade: Cascade | None = None) -> Opinions:
         """All members on all texts; with a cascade the dear ones only where it leaves a text open."""
         encoded = self.encoder.encode(texts)
-        names = WITH_GPT2 if self.gpt2 else MEMBERS
-        scores = np.full((len(names), len(texts), len(self.labels)), np.nan)
+        scores = np.full((len(self.names), len(texts), len(self.labels)), np.nan)
         scores[0], scores[1] = softmax(encoded.logits), self.ngrams(texts)
         is_open = np.ones(len(texts), dtype=bool) if cascade is None else ~cascade.settled(scores[:2])
         rows = np.flatnonzero(is_open)
         likelihood = None
+        more: dict[str, NDArray[np.float64]] = {}
         if len(rows):
             vectors = self.encoder.pretrained(encoded, rows)
             scores[2, rows], scores[3, rows] = self.linear(vectors), self.neighbours(vectors)
+            _put(more, "nearest_pretrained", rows, self.neighbours.nearest(vectors), len(texts))
+            if self.second:
+                self._ask_second(self.second, texts, rows, scores, more)
             if self.gpt2:
                 likelihood = np.full(len(texts), np.nan)
-                scores[4, rows], likelihood[rows] = self.gpt2([texts[row] for row in rows.tolist()])
-        return Opinions(scores, encoded.logits, self.tuned.nearest(encoded.vectors), likelihood)
+                scores[-1, rows], likelihood[rows] = self.gpt2([texts[row] for row in rows.tolist()])
+        return Opinions(scores, encoded.logits, self.tuned.nearest(encoded.vectors), likelihood, more)
+
+    def _ask_second(
+        self,
+        second: Second,
+        texts: Sequence[str],
+        rows: NDArray[np.int64],
+        scores: Scores,
+        more: dict[str, NDArray[np.float64]],
+    ) -> None:
+        rows = rows[second.reads([texts[row] for row in rows.tolist()])]
+        if not len(rows):
+            return
+        said, signs = second([texts[row] for row in rows.tolist()], off_topic_of(self.labels))
+        first = len(MEMBERS)
+        scores[first : first + len(SECOND), rows] = said
+        for name, values in signs.items():
+            _put(more, name, rows, values, len(texts))
+
+
+def _put(
+    more: dict[str, NDArray[np.float64]], name: str, rows: NDArray[np.int64], values: NDArray[np.float64], count: int
+) -> None:
+    more.setdefault(name, np.full(count, np.nan))[rows] = values
+
+
+def off_topic_of(labels: Sequence[str]) -> int | None:
+    """The column of the class of no scope, if it was trained."""
+    return list(labels).index(OFF_TOPIC) if OFF_TOPIC in labels else None
 
 
 class IntentModel:
@@ -132,6 +199,7 @@ class IntentModel:
             LinearOnVectors.from_arrays(arrays_from(stored.path("linear.npz"))),
             Neighbours.from_arrays(arrays_from(stored.path("neighbours.npz"))),
             Neighbours.from_arrays(arrays_from(stored.path("tuned.npz"))),
+            second=_second(stored, threads, device),
         )
         return cls(members, Decision.from_json(stored.json("decision.json")), stored.manifest.version)
 
@@ -153,10 +221,9 @@ class IntentModel:
         order = np.argsort(-fused[row])[:5]
         ranking = tuple((self.labels[column], float(fused[row, column])) for column in order)
         label, confidence = ranking[0]
-        names = WITH_GPT2 if self.members.gpt2 else MEMBERS
         said = {
             name: (self.labels[int(scores.argmax())], float(scores.max()))
-            for name, scores in zip(names, opinions.scores[:, row], strict=True)
+            for name, scores in zip(self.members.names, opinions.scores[:, row], strict=True)
             if not np.isnan(scores).all()
         }
         known = self.decision.scope
@@ -179,14 +246,29 @@ def fuse(opinions: Opinions, decision: Decision) -> Scores:
 
 def signs_of(opinions: Opinions, fused: Scores, labels: Sequence[str]) -> Scores:
     """The scope signs of these texts."""
-    off_topic = list(labels).index(OFF_TOPIC) if OFF_TOPIC in labels else None
     return scope.signs(
         logits=opinions.logits,
         nearest=opinions.nearest,
         fused=fused,
         scores=opinions.scores,
-        off_topic=off_topic,
+        off_topic=off_topic_of(labels),
         likelihood=opinions.likelihood,
+        more=opinions.more,
+    )
+
+
+def _second(stored: artifact.Artifact, threads: int, device: str) -> Second | None:
+    if "second/second.json" not in stored.manifest.files:
+        return None
+    encoder = OnnxEncoder(
+        {name: stored.path(f"second/encoder/{name}") for name in FILES}, threads=threads, device=device
+    )
+    return Second(
+        encoder,
+        LinearOnVectors.from_arrays(arrays_from(stored.path("second/linear.npz"))),
+        Neighbours.from_arrays(arrays_from(stored.path("second/neighbours.npz"))),
+        Neighbours.from_arrays(arrays_from(stored.path("second/tuned.npz"))),
+        bool(stored.json("second/second.json")["english_only"]),
     )
 
 

@@ -65,6 +65,23 @@ class Models:
         vectors = encoder.pretrained(encoded, np.arange(len(others) + 1))
         return np.asarray(np.clip((vectors[1:] @ vectors[0] - 0.75) / 0.25, 0.0, 1.0))
 
+    def warm(self) -> None:
+        """Ask everything once before anybody waits: first runs allocate, compile and read from disk."""
+        self.parse(["where is my order?", "\u6211\u7684\u8ba2\u5355\u5230\u54ea\u91cc\u4e86"])
+        self._warm_drafts()
+
+    def _warm_drafts(self) -> None:
+        """A draft worded from facts (GPT-2 writes) and one out of a passage, in both languages."""
+        for language, passage in (
+            ("en", "You can send it back within 30 days."),
+            ("zh", "\u7b7e\u6536\u540e\u4e09\u5341\u5929\u5185\u53ef\u4ee5\u9000\u8d27\u3002"),
+        ):
+            intents = [name for name, tongue in self.writer.by_intent if tongue == language] if self.writer else []
+            for passages in ([], [{"text": passage, "url": ""}]):
+                for name in intents[:1]:
+                    wanted = {"text": passage, "intent": name, "language": language, "facts": {}, "passages": passages}
+                    self.draft(wanted)
+
     def versions(self) -> dict[str, str]:
         found = {"intent": self.parser.model.version}
         return found if self.writer is None else {**found, "reply": self.writer.version}
@@ -86,6 +103,7 @@ class Models:
             if writer is not None:
                 done.append(f"reply -> {writer.version}")
                 self.writer = writer
+                self._warm_drafts()
         names = self.names()
         if done:
             model = with_gpt2(self._alone, self.writer, self.folder / reply.KIND)

@@ -69,8 +69,8 @@ class OnnxEncoder:
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
             numbers, mask = self._padded([ids[row] for row in rows])
-            hidden = self.lower.run(None, {"ids": numbers, "mask": mask})[0]
-            unit, scores = self.tuned.run(None, {"hidden": hidden, "mask": mask})
+            hidden = _run(self.lower, {"ids": numbers, "mask": mask})[0]
+            unit, scores = _run(self.tuned, {"hidden": hidden, "mask": mask})
             if logits is None:
                 logits = np.zeros((len(texts), scores.shape[1]), np.float32)
             vectors[rows], logits[rows] = unit, scores
@@ -86,7 +86,7 @@ class OnnxEncoder:
             if inside.any():
                 length = int(mask[inside].sum(axis=1).max())
                 feed = {"hidden": hidden[inside][:, :length], "mask": mask[inside][:, :length]}
-                vectors[[place[int(row)] for row in rows[inside]]] = self.frozen.run(None, feed)[0]
+                vectors[[place[int(row)] for row in rows[inside]]] = _run(self.frozen, feed)[0]
         return vectors
 
     def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -96,6 +96,12 @@ class OnnxEncoder:
         for place, row in enumerate(ids):
             numbers[place, : len(row)], mask[place, : len(row)] = row, 1
         return numbers, mask
+
+
+def _run(session: Any, feed: Mapping[str, NDArray[Any]]) -> Any:
+    """The outputs; an input the graph makes no use of (the mask, with no frozen layer) is not in it."""
+    known = {given.name for given in session.get_inputs()}
+    return session.run(None, {name: value for name, value in feed.items() if name in known})
 
 
 def _session(path: Path, threads: int, device: str) -> Any:

@@ -17,7 +17,7 @@ from ensemble.artifact import ArtifactError
 from nlu_models import dataset, gpt2, guard, intent, vocabulary
 from nlu_models.dataset import DatasetError, Example
 from nlu_models.guard import Evidence
-from nlu_models.intent import MEMBERS, WITH_GPT2, Decision, Opinions, arrays_from
+from nlu_models.intent import GPT2, Decision, Opinions, arrays_from
 from nlu_models.reply import KIND, Approved, DraftRequest, ReplyWriter
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
@@ -249,11 +249,13 @@ def _join(models: Path, writer: ReplyWriter, validation: Sequence[Example]) -> t
     arrays, labels = arrays_from(stored.path("validation.npz")), list(stored.manifest.labels)
     chances, likelihood = writer.opinions([example.text for example in validation], labels)
     scores = np.concatenate([arrays["scores"].astype(float), chances[None]])
-    opinions = Opinions(scores, arrays["logits"].astype(np.float32), arrays["nearest"], likelihood)
-    decision, trials = training.decide(opinions, validation, labels, WITH_GPT2)
+    more = {name.removeprefix("more_"): values for name, values in arrays.items() if name.startswith("more_")}
+    opinions = Opinions(scores, arrays["logits"].astype(np.float32), arrays["nearest"], likelihood, more)
+    names = stored.json("decision.json")["full"]["members"]
+    decision, trials = training.decide(opinions, validation, labels, (*names, GPT2))
     wanted = np.array([labels.index(example.label) for example in validation])
     without = replace(opinions, scores=opinions.scores[:-1], likelihood=None)
-    _, trials_without = training.decide(without, validation, labels, MEMBERS)
+    _, trials_without = training.decide(without, validation, labels, names)
     helps = (trials[0].accuracy, -trials[0].log_loss) > (trials_without[0].accuracy, -trials_without[0].log_loss)
     return decision if helps else None, {
         "gpt2_joins_the_intent_ensemble": helps,

@@ -1,12 +1,13 @@
 """Is this anything the shop can help with? Several weak signs, one calibrated probability.
 
 Signs of a text (higher: more likely in scope): BERT's energy (Liu et al. 2020: log-sum-exp of the logits), similarity
-of the nearest training text, fused confidence, agreement of the members, the share the classes of no scope got, and
-GPT-2's mean log-likelihood of the text, where there is a GPT-2. NaN: that member was not asked.
+of the nearest training text, fused confidence, agreement of the members, the share the classes of no scope got,
+GPT-2's mean log-likelihood of the text, where there is a GPT-2, the members' mean probability of the answer, similarity
+of the nearest training text before fine-tuning, and energy and similarity of a second BERT. NaN: not asked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from ensemble.calibration import Isotonic, log_sum_exp
 from ensemble.combine import Scores
 from ensemble.stacking import ColumnLogistic
 
-SIGNS = ("energy", "nearest", "confidence", "agreement", "on_topic", "likelihood")
+MORE = ("nearest_pretrained", "energy_2", "nearest_2", "nearest_pretrained_2")  # signs members give as they stand
+SIGNS = ("energy", "nearest", "confidence", "agreement", "on_topic", "likelihood", "support", *MORE)
 
 
 def signs(
@@ -27,6 +29,7 @@ def signs(
     scores: Scores,
     off_topic: int | None,
     likelihood: NDArray[Any] | None = None,
+    more: Mapping[str, NDArray[Any]] | None = None,
 ) -> Scores:
     """(signs, rows) from what the members said.
 
@@ -36,24 +39,34 @@ def signs(
         fused: (rows, classes); scores: (members, rows, classes), NaN where not asked.
         off_topic: the class of out-of-scope texts, if it is trained; it does not count as something the shop serves.
         likelihood: (rows,) mean log-probability a token of the text under GPT-2.
+        more: (rows,) each, by their names in MORE.
     """
     rows = len(fused)
-    served = np.delete(np.asarray(logits, dtype=float), off_topic, axis=1) if off_topic is not None else logits
+    given = more or {}
     best = fused.argmax(axis=1)
     says = np.nan_to_num(scores, nan=-1.0).argmax(axis=2)  # (members, rows)
     silent = np.isnan(scores).all(axis=2)
     agreement = np.where(silent, np.nan, says == best)
+    said = np.take_along_axis(scores, best[None, :, None], axis=2)[:, :, 0]  # (members, rows)
     on_topic = 1.0 - fused[:, off_topic] if off_topic is not None else np.full(rows, np.nan)
     return np.stack(
         [
-            log_sum_exp(served),
+            energy(logits, off_topic),
             np.asarray(nearest, dtype=float),
             fused.max(axis=1),
             np.nanmean(agreement, axis=0),
             on_topic,
             np.full(rows, np.nan) if likelihood is None else np.asarray(likelihood, dtype=float),
+            np.nanmean(said, axis=0),
+            *(np.asarray(given.get(name, np.full(rows, np.nan)), dtype=float) for name in MORE),
         ]
     )
+
+
+def energy(logits: NDArray[Any], off_topic: int | None) -> Scores:
+    """Log-sum-exp of the logits (rows, classes) of what the shop serves: (rows,)."""
+    served = np.delete(np.asarray(logits, dtype=float), off_topic, axis=1) if off_topic is not None else logits
+    return log_sum_exp(served)
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,10 @@ class Scope:
     threshold: float
 
     def __call__(self, given: Scores) -> Scores:
-        return self.curve(self.meta(given))
+        # signs are only ever added at the end: a model of earlier days knows the first ones
+        raw = self.meta(given[: len(self.meta.means)])
+        # the curve has flat pieces; a thousandth of the raw score keeps the order within them
+        return np.asarray(0.999 * self.curve(raw) + 0.001 * raw)
 
     @classmethod
     def fit(cls, given: Scores, in_scope: NDArray[np.bool_], *, keep: float = 0.97) -> "Scope":
@@ -84,8 +100,8 @@ class Scope:
         balance = np.where(wanted, 0.5 / wanted.mean(), 0.5 / (1 - wanted.mean()))
         meta = ColumnLogistic.fit(given, wanted, sample_weight=balance)
         raw = meta(given)
-        curve = Isotonic.fit(raw, wanted, floor=0.005)
-        return cls(meta, curve, float(_threshold(curve(raw), wanted, keep)))
+        known = cls(meta, Isotonic.fit(raw, wanted, floor=0.005), 0.5)
+        return replace(known, threshold=float(_threshold(known(given), wanted, keep)))
 
     def to_json(self) -> dict[str, Any]:
         return {"meta": self.meta.to_json(), "curve": self.curve.to_json(), "threshold": self.threshold}

@@ -194,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ArtifactError as error:
         print(f"nlu: {error}", file=sys.stderr)
         return 1
-    models.parse(["where is my order?", "我的订单到哪里了"])  # warm-up: the first run allocates
+    models.warm()
     server = _Server(uvicorn.Config(make_app(models), log_level="warning", access_log=False, lifespan="on"))
     server.run(sockets=[listening])
     return 0

@@ -28,6 +28,7 @@ from nlu_models.intent import KIND, IntentModel
 PROJECT = Path(__file__).resolve().parent.parent
 NLU_DATA = PROJECT / "bot" / "dialogue" / "data" / "nlu"
 GATE_DATA = PROJECT / "tests" / "benchmarks" / "data"
+SECOND_OF = {"offline": "offline-en", "offline-en": "offline"}  # the full size: another BERT that errs elsewhere
 LAYOUT = "1"  # raise when the trained files change: it is part of the checksum that training skips by
 
 
@@ -67,9 +68,20 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     verbs.choices["intent"].add_argument(
         "--lora", type=int, default=0, metavar="RANK", help="adapters of this rank only"
     )
+    verbs.choices["intent"].add_argument(
+        "--second", metavar="ENCODER", help="a second BERT beside KEFU_ENCODER, or none (default: the other offline one"
+        " with --size full, none with small)",
+    )  # fmt: skip
     back = verbs.add_parser("rollback", help="put the previous model in place again")
     back.add_argument("kind", choices=["intent", "reply", "index", "recommendation", "risk"])
     return parser.parse_args(argv)
+
+
+def second_of(encoder: str, size: str, wanted: str | None) -> str | None:
+    """The name of the second encoder, if there is to be one."""
+    if wanted is not None:
+        return None if wanted == "none" else wanted
+    return SECOND_OF.get(encoder) if size == "full" else None
 
 
 def device_of(wanted: str) -> str:
@@ -88,7 +100,10 @@ def _train_intent(chosen: Any, arguments: argparse.Namespace, console: Console) 
     encoder = encoders.resolve(chosen.encoder, Path(chosen.home))
     config = SIZES[size]
     config = replace(config, seed=arguments.seed, tune=replace(config.tune, lora_rank=arguments.lora))
-    checksum = artifact.sha256_of(*sources, _fingerprint(encoder), repr(config), LAYOUT)
+    second_name = second_of(chosen.encoder, size, arguments.second)
+    second = encoders.resolve(second_name, Path(chosen.home)) if second_name else None
+    pretrained = [_fingerprint(folder) for folder in (encoder, second) if folder]
+    checksum = artifact.sha256_of(*sources, *pretrained, repr(config), LAYOUT)
     if not arguments.force and artifact.is_current(folder, KIND, checksum):
         console.print(f"intent: {artifact.read_manifest(folder, KIND).version} is up to date")
         return 0
@@ -111,6 +126,8 @@ def _train_intent(chosen: Any, arguments: argparse.Namespace, console: Console) 
                 encoder,
                 config,
                 Path(name),
+                second=second,
+                second_english_only=second_name == "offline-en",
                 device=device_of(chosen.device),
                 threads=chosen.torch_threads,
                 say=lambda text: console.print(f"intent: {text}"),
@@ -121,6 +138,7 @@ def _train_intent(chosen: Any, arguments: argparse.Namespace, console: Console) 
         verdict = _judge(folder, trained.model, gate_set, arguments.accept, console)
         seconds = round(time.monotonic() - started, 1)
         metrics = {"gate": verdict.scores, "train_seconds": seconds, "size": size, "encoder": chosen.encoder}
+        metrics["second_encoder"] = second_name
         target = folder if verdict.live else folder.with_name(f"{KIND}.candidate")
         manifest = training.save(trained, target, data_sha256=checksum, metrics=metrics)
         pages = report.write_intent(

@@ -1,6 +1,9 @@
 """Training the intent model from examples: members on one part, fusion, calibration and scope on the other."""
 
+import json
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,25 +15,24 @@ from numpy.typing import NDArray
 from ensemble import artifact
 from ensemble.calibration import expected_calibration_error
 from ensemble.combine import Scores
-from ensemble.stacking import check_disjoint
-from nlu_models import bert, dataset, onnx_encoder
+from nlu_models import bert, branch, dataset, folding, language
 from nlu_models.dataset import Example
 from nlu_models.fusion import Cascade, Trial, choose
 from nlu_models.intent import (
     CHEAP,
     KIND,
-    MEMBERS,
     OFF_TOPIC,
     Decision,
     IntentModel,
     Members,
     Opinions,
+    Second,
     arrays_to,
     fuse,
+    off_topic_of,
     signs_of,
 )
-from nlu_models.members import LinearOnVectors, Neighbours, NGrams
-from nlu_models.onnx_encoder import FILES, OnnxEncoder
+from nlu_models.onnx_encoder import FILES
 from nlu_models.scope import Scope
 
 Say = Callable[[str], None]
@@ -38,27 +40,43 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class IntentConfig:
-    """What `train_intent` may vary. `tune` holds the fine-tuning of BERT."""
+    """What `train_intent` may vary. `tune` holds the fine-tuning of BERT, `second_tune` that of a second one."""
 
     tune: bert.TuneConfig = field(default_factory=bert.TuneConfig)
+    second_tune: bert.TuneConfig = field(default_factory=bert.TuneConfig)
+    most_visits: int = 0  # > 0: fewer epochs where there are many examples, so that so many are seen in all
+    few_epochs: int = 0  # > 0: so many epochs where most intents have few examples, whose names then are examples too
+    few_contrast: float = 0.0
     validation_share: float = 0.15
+    refit: bool = False  # learn from the held-out rows as well, once everything is chosen
+    top_up: int = 1  # epochs over all rows with which a refit goes on; 0: it starts anew
+    folds: int = 3  # a refit of few examples ...
+    fold_below: int = 2000  # ... fewer than this: every row is held out once
     ngram_strength: float = 30.0
     linear_strength: float = 30.0
     seed: int = 0
     precision: str = "int8"
-    tolerance: float = 0.01  # int8 may lose so much validation accuracy, else the model is served in float32
+    tolerance: float = 0.01  # int8 may lose so much accuracy, else the model is served in float32
 
 
 SIZES = {
-    # small: upper third of the encoder, about three CPU minutes for 4,000 examples; full: two thirds, to the end
+    # small: upper third of the encoder, about three CPU minutes for 4,000 examples; full: the upper six layers (all of
+    # MiniLM, half of E5), to the end, a second encoder where there is one, and all rows learnt from in the end
     "small": IntentConfig(bert.TuneConfig(epochs=4, frozen=8, patience=1)),
-    "full": IntentConfig(bert.TuneConfig(epochs=10, frozen=2, learning_rate=1e-4, patience=3)),
+    "full": IntentConfig(
+        bert.TuneConfig(epochs=6, frozen=-6, best_by="accuracy", patience=2),
+        bert.TuneConfig(epochs=3, frozen=-4, best_by="accuracy", patience=2),
+        most_visits=42_000,
+        few_epochs=10,
+        refit=True,
+    ),
 }
+OFF_TOPIC_SHARE = 0.4  # of the off-topic texts held out in a refit: they are few, and scope is fitted on these alone
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model still in memory, with what was measured. `scores` are the members' on the validation rows."""
+    """A trained model still in memory, with what was measured. `opinions` are the members' on the validation rows."""
 
     model: IntentModel
     files: Mapping[str, bytes | Path]
@@ -76,6 +94,8 @@ def train_intent(
     settings: IntentConfig,
     work: Path,
     *,
+    second: Path | None = None,
+    second_english_only: bool = False,
     device: str = "cpu",
     threads: int = 1,
     say: Say = lambda text: None,
@@ -88,27 +108,39 @@ def train_intent(
         examples: labelled texts; label `out_of_scope` is off topic and teaches the scope as well.
         encoder: folder of a BERT-like encoder.
         work: folder for the exported files; must outlive the result until it is saved.
+        second: folder of another encoder, whose members are asked where the cheap ones leave a text open.
+        second_english_only: the second one is not asked about Chinese.
 
     Raises:
         ValueError: fewer than two labels.
     """
     grouped = dataset.group_near_duplicates(examples)
-    train, held = dataset.split(grouped, settings.validation_share, seed=settings.seed)
-    check_disjoint(train={example.group for example in train}, validation={example.group for example in held})
-    labels = dataset.labels_of(train)
+    labels = dataset.labels_of(grouped)
     if len(labels) < 2:
         raise ValueError(f"an intent model needs at least two labels, got {labels}")
-    held = [example for example in held if example.label in set(labels)]
-    tune = replace(settings.tune, seed=settings.seed)
-    say(f"{len(train)} examples of {len(labels)} intents to learn from, {len(held)} to choose and calibrate with")
-    parts = bert.load(encoder, layers=tune.layers, frozen=tune.frozen, max_tokens=tune.max_tokens)
-    texts, wanted = _columns(train, labels)
-    held_texts, held_wanted = _columns(held, labels)
+    in_folds = settings.refit and len(grouped) < settings.fold_below
+    splits = folding.plan(
+        grouped,
+        settings.validation_share,
+        seed=settings.seed,
+        folds=settings.folds if in_folds else 1,
+        off_topic_share=OFF_TOPIC_SHARE if settings.refit else settings.validation_share,
+    )
+    tunes = [_recipe(settings, tune, grouped) for tune in (settings.tune, settings.second_tune)][: 2 if second else 1]
+    if named := _names(labels) if _few(settings, grouped) else []:
+        places = len(grouped) + np.arange(len(named))
+        splits = [(np.concatenate([train, places]), out) for train, out in splits]
+        grouped = [*grouped, *named]
+    for number, (train, out) in enumerate(splits):
+        say(f"part {number + 1}: {len(train)} examples of {len(labels)} intents to learn from, {len(out)} held out")
     started = time.monotonic()
-    hidden, held_hidden = bert.Hidden(parts, texts, device), bert.Hidden(parts, held_texts, device)
-    vectors = bert.embed(parts, hidden)
-    linear = LinearOnVectors.fit(vectors, wanted, len(labels), strength=settings.linear_strength)
-    say(f"pretrained vectors and their linear model: {time.monotonic() - started:.0f} s")
+    texts, wanted = _columns(grouped, labels)
+    english = np.array([language.detect(text) != "zh" for text in texts], dtype=bool)
+    seen = [branch.Texts.of(encoder, texts, wanted, len(labels), tunes[0], device)]
+    if second:
+        readable = english if second_english_only else None
+        seen.append(branch.Texts.of(second, texts, wanted, len(labels), tunes[1], device, readable))
+    say(f"pretrained vectors: {time.monotonic() - started:.0f} s")
     epochs: list[bert.Progress] = []
 
     def epoch_done(progress: bert.Progress) -> None:
@@ -116,43 +148,70 @@ def train_intent(
         if on_epoch:
             on_epoch(progress)
 
+    def fit(tuning: Sequence[bert.TuneConfig], rows: NDArray[np.int64], **more: Any) -> folding.Fitted:
+        more |= {"linear_strength": settings.linear_strength, "ngram_strength": settings.ngram_strength}
+        return folding.fit(grouped, seen, tuning, rows, on_step=on_step, **more)
+
     started = time.monotonic()
-    tuned = bert.fine_tune(
-        parts,
-        hidden,
-        wanted,
-        len(labels),
-        tune,
-        probe=(linear.weights, linear.bias),
-        validation=(held_hidden, held_wanted) if held else None,
-        on_epoch=epoch_done,
-        on_step=on_step,
-    )
-    tuned_vectors, _ = bert.predict(tuned, hidden)
+    parts = []
+    off_topic = off_topic_of(labels)
+    fitted = []
+    for number, (train, out) in enumerate(splits):
+        fitted.append(fit(tunes, train, held=out, on_epoch=epoch_done if number == 0 else None))
+        if settings.refit:
+            parts.append(folding.opinions(grouped, seen, fitted[-1], out, off_topic))
+            say(f"part {number + 1}: right on held-out rows: {_shares(parts[-1], wanted[out], len(seen))}")
     say(f"BERT fine-tuned: {time.monotonic() - started:.0f} s, {len(epochs)} epochs")
-    ngrams = NGrams.fit(texts, wanted, len(labels), strength=settings.ngram_strength)
+    held_rows = np.concatenate([out for _, out in splits])
+    held = [grouped[row] for row in held_rows]
+    final = fitted[-1]
+    if settings.refit:
+        started = time.monotonic()
+        go_on = settings.top_up > 0 and not in_folds
+        again = [
+            folding.slower(tune, settings.top_up)
+            if go_on
+            else replace(tune, epochs=folding.best_epochs(fitted, number))
+            for number, tune in enumerate(tunes)
+        ]
+        final = fit(again, np.arange(len(grouped)), earlier=final, go_on=go_on)
+        say(f"fitted on all {len(grouped)} examples: {time.monotonic() - started:.0f} s")
     started = time.monotonic()
-    exact = bert.predict(tuned, held_hidden)[1].argmax(axis=1) == held_wanted
-    served = _served(parts, tuned, work, settings, threads, held_texts, held_wanted, exact, say)
-    held_vectors = bert.embed(parts, held_hidden)
-    neighbours = Neighbours.fit(vectors, wanted, len(labels), held=(held_vectors, held_wanted))
-    close = Neighbours(tuned_vectors, wanted, len(labels))
-    members = Members(tuple(labels), served, ngrams, linear, neighbours, close)
-    opinions = members.ask(held_texts)
-    decision, trials = decide(opinions, held, labels, MEMBERS, seed=settings.seed)
+    members, files = _members(seen, final, labels, work, settings, threads, held_rows, second_english_only, say)
+    opinions = folding.joined(parts) if settings.refit else members.ask([example.text for example in held])
+    decision, trials = decide(opinions, held, labels, members.names, seed=settings.seed)
     opinions_served = as_served(opinions, decision.cascade)
     fused = fuse(opinions_served, decision)
     say(f"exported, fused and calibrated: {time.monotonic() - started:.0f} s; fusion: {decision.full.way}")
-    files: dict[str, bytes | Path] = {f"encoder/{name}": work / name for name in FILES}
-    files |= {
-        "ngrams.npz": arrays_to(ngrams.arrays()),
-        "linear.npz": arrays_to(linear.arrays()),
-        "neighbours.npz": arrays_to(neighbours.arrays()),
-        "tuned.npz": arrays_to(close.arrays()),
-    }
     metrics = measure(opinions_served, fused, held, labels, decision)
     model = IntentModel(members, decision, "unsaved")
     return Trained(model, files, held, opinions, fused, trials, metrics, epochs)
+
+
+def _few(settings: IntentConfig, examples: Sequence[Example]) -> bool:
+    counts = Counter(example.label for example in examples)
+    return settings.few_epochs > 0 and float(np.median(list(counts.values()))) <= branch.FEW
+
+
+def _names(labels: Sequence[str]) -> list[Example]:
+    """The intents' own names as examples: `card_arrival` says what it is about. They are only ever learnt from."""
+    words = {label: " ".join(re.split(r"[\W_]+", label)).strip().lower() for label in labels if label != OFF_TOPIC}
+    return [Example(text, label, "en", f"name of {label}") for label, text in words.items() if text]
+
+
+def _recipe(settings: IntentConfig, tune: bert.TuneConfig, examples: Sequence[Example]) -> bert.TuneConfig:
+    """The fine-tuning that fits the data: more epochs where examples are few, fewer where they are many."""
+    tune = replace(tune, seed=settings.seed)
+    if _few(settings, examples):
+        return replace(tune, epochs=settings.few_epochs, contrast=settings.few_contrast, patience=settings.few_epochs)
+    if settings.most_visits:
+        return replace(tune, epochs=int(np.clip(round(settings.most_visits / len(examples)), 2, tune.epochs)))
+    return tune
+
+
+def _shares(said: Opinions, wanted: NDArray[np.int64], encoders: int) -> dict[str, float]:
+    names = folding.members_of(encoders)
+    return {name: round(folding.share_of(scores, wanted), 4) for name, scores in zip(names, said.scores, strict=True)}
 
 
 def _columns(examples: Sequence[Example], labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
@@ -161,30 +220,54 @@ def _columns(examples: Sequence[Example], labels: Sequence[str]) -> tuple[list[s
     return [example.text for example in examples], wanted
 
 
-def _served(
-    parts: bert.Parts,
-    tuned: bert.TunedUpper,
+def _members(
+    seen: Sequence[branch.Texts],
+    final: folding.Fitted,
+    labels: Sequence[str],
     work: Path,
     settings: IntentConfig,
     threads: int,
-    texts: Sequence[str],
-    wanted: NDArray[np.int64],
-    exact: NDArray[np.bool_],
+    checked: NDArray[np.int64],
+    second_english_only: bool,
     say: Say,
-) -> OnnxEncoder:
-    """Export in the wanted precision; int8 is kept only if it is as accurate as what was trained."""
-    files = {name: work / name for name in FILES}
-    onnx_encoder.export(parts, tuned, work, precision=settings.precision)
-    served = OnnxEncoder(files, threads=threads)
-    if settings.precision != "int8" or not len(texts):
-        return served
-    small = served.encode(texts).logits.argmax(axis=1) == wanted
-    say(f"accuracy of BERT on validation: {exact.mean():.3f} as trained, {small.mean():.3f} in int8")
-    if small.mean() >= exact.mean() - settings.tolerance:
-        return served
-    say("int8 loses too much: serving float32")
-    onnx_encoder.export(parts, tuned, work, precision="float32")
-    return OnnxEncoder(files, threads=threads)
+) -> tuple[Members, dict[str, bytes | Path]]:
+    """The members as they are served, and the files they are made of."""
+    served = []
+    for number, (texts, one) in enumerate(zip(seen, final.branches, strict=True)):
+        folder = work / f"encoder{number}"
+        served.append(
+            branch.export(
+                texts,
+                one,
+                folder,
+                precision=settings.precision,
+                threads=threads,
+                rows=checked[:2000],
+                tolerance=settings.tolerance,
+                say=say,
+            )
+        )
+    first = final.branches[0]
+    files: dict[str, bytes | Path] = {f"encoder/{name}": work / "encoder0" / name for name in FILES}
+    files |= {
+        "ngrams.npz": arrays_to(final.ngrams.arrays()),
+        "linear.npz": arrays_to(first.linear.arrays()),
+        "neighbours.npz": arrays_to(first.neighbours.arrays()),
+        "tuned.npz": arrays_to(first.close.arrays()),
+    }
+    second = None
+    if len(seen) > 1:
+        other = final.branches[1]
+        second = Second(served[1], other.linear, other.neighbours, other.close, second_english_only)
+        files |= {f"second/encoder/{name}": work / "encoder1" / name for name in FILES}
+        files |= {
+            "second/linear.npz": arrays_to(other.linear.arrays()),
+            "second/neighbours.npz": arrays_to(other.neighbours.arrays()),
+            "second/tuned.npz": arrays_to(other.close.arrays()),
+            "second/second.json": json.dumps({"english_only": second_english_only}).encode(),
+        }
+    made = Members(tuple(labels), served[0], final.ngrams, first.linear, first.neighbours, first.close, None, second)
+    return made, files
 
 
 def decide(
@@ -201,7 +284,41 @@ def decide(
     known = None
     if not in_scope.all() and in_scope.any():
         known = Scope.fit(signs_of(served, fused, labels), in_scope)
-    return Decision(cascade, full, known, _min_confidence(fused, wanted)), trials
+    limit = _min_confidence(fused, wanted)
+    if known is None:  # nothing off topic was ever shown: what it would look like is made up from the rows themselves
+        decided = Decision(cascade, full, None, 0.0)
+        limit = rejection_limit(lambda said: fuse(as_served(said, cascade), decided), opinions, wanted)
+    return Decision(cascade, full, known, limit), trials
+
+
+def rejection_limit(
+    answers: Callable[[Opinions], Scores], opinions: Opinions, wanted: NDArray[np.int64], *, strange: float = 1 / 3
+) -> float:
+    """The confidence below which a text is best rejected, for a model that knows no off-topic texts.
+
+    Held-out rows stand for what customers ask, and the same rows, as if their own intent did not exist, for what they
+    ask and the shop does not serve. The limit with the best Matthews correlation, if a `strange` share of all texts is
+    of the second kind, is taken.
+    """
+    scores = opinions.scores.copy()
+    scores[:, np.arange(len(wanted)), wanted] = 1e-6
+    scores /= scores.sum(axis=2, keepdims=True)
+    fused, without = answers(opinions), answers(replace(opinions, scores=scores))
+    return best_limit(fused, without, wanted, strange)
+
+
+def best_limit(fused: Scores, without: Scores, wanted: NDArray[np.int64], strange: float) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    truth = np.concatenate([wanted, np.full(len(wanted), -1)])
+    weight = np.concatenate([np.full(len(wanted), 1 - strange), np.full(len(wanted), strange)])
+    answer = np.concatenate([fused.argmax(axis=1), without.argmax(axis=1)])
+    confidence = np.concatenate([fused.max(axis=1), without.max(axis=1)])
+    limits = np.arange(0.0, 0.96, 0.02)
+    worth = [
+        matthews_corrcoef(truth, np.where(confidence >= limit, answer, -1), sample_weight=weight) for limit in limits
+    ]
+    return float(limits[int(np.argmax(worth))])
 
 
 def as_served(opinions: Opinions, cascade: Cascade) -> Opinions:
@@ -212,7 +329,8 @@ def as_served(opinions: Opinions, cascade: Cascade) -> Opinions:
     likelihood = opinions.likelihood
     if likelihood is not None:
         likelihood = np.where(settled, np.nan, likelihood)
-    return replace(opinions, scores=scores, likelihood=likelihood)
+    more = {name: np.where(settled, np.nan, values) for name, values in opinions.more.items()}
+    return replace(opinions, scores=scores, likelihood=likelihood, more=more)
 
 
 def _min_confidence(fused: Scores, wanted: NDArray[np.int64], *, wrong_share: float = 0.6) -> float:
@@ -274,13 +392,12 @@ def _scope_metrics(
 
 def save(trained: Trained, folder: Path, *, data_sha256: str, metrics: Mapping[str, Any]) -> artifact.Manifest:
     """Write the artifact, with the members' validation scores, so that GPT-2 can join without training anew."""
-    import json
-
     rows = [{"text": example.text, "label": example.label, "group": example.group} for example in trained.validation]
     opinions: dict[str, NDArray[Any]] = {
         "scores": trained.opinions.scores.astype(np.float16),
         "logits": trained.opinions.logits.astype(np.float16),
         "nearest": trained.opinions.nearest,
+        **{f"more_{name}": values for name, values in trained.opinions.more.items()},
     }
     files = {
         **trained.files,

@@ -81,13 +81,17 @@ def write(rows: Sequence[Row], *, title: str, json_file: Path | None = None, plo
     """Show the table; write the JSON list and one bar plot a measure where asked."""
     Console().print(_table(rows, title))
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n")
+        write_json(rows, json_file)
         Console().print(f"rows: {json_file}")
     folder = plots or (json_file.parent if json_file else None)
     if folder is not None:
         for file in plot(rows, title, folder):
             Console().print(f"plot: {file}")
+
+
+def write_json(rows: Sequence[Row], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n")
 
 
 def _table(rows: Sequence[Row], title: str) -> Table:

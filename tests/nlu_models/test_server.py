@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -205,3 +206,21 @@ def test_a_missing_model_is_one_sentence_that_names_the_command(tmp_path):
     assert out == ""
     assert "python -m nlu_models.train intent" in err
     assert "Traceback" not in err
+
+
+def test_drafts_are_warmed_up_in_both_languages_before_anybody_waits(own_models):
+    models = Models.load(own_models, no_names, device="cpu")
+    models.warm()  # without a reply model only parsing is warmed
+    asked = []
+
+    class Writer:
+        version = "made"
+        by_intent: ClassVar = {("greet", "en"): [], ("greet", "zh"): []}
+
+        def write(self, request, similarity):
+            asked.append((request.language, bool(request.passages)))
+            assert similarity("hello", ["hi"]).shape == (1,)
+
+    models.writer = Writer()
+    models.warm()
+    assert asked == [("en", False), ("en", True), ("zh", False), ("zh", True)]

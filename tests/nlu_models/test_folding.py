@@ -1,0 +1,95 @@
+"""The full recipe on tiny data: held-out opinions, refits, a second encoder, and what may not leak."""
+
+import numpy as np
+import pytest
+
+from ensemble.stacking import OverlappingSplits
+from nlu_models import bert, dataset, folding, training
+from nlu_models.dataset import Example
+from nlu_models.intent import MEMBERS, SECOND, IntentModel
+from tests.nlu_models.conftest import examples_of
+
+TUNE = bert.TuneConfig(epochs=3, batch=16, learning_rate=3e-3, head_learning_rate=1e-2, frozen=1, best_by="accuracy")
+
+
+@pytest.fixture(scope="module")
+def refitted(tiny_encoder, tmp_path_factory):
+    """Held out, then learnt from; the second encoder reads English only."""
+    config = training.IntentConfig(TUNE, TUNE, refit=True, fold_below=10, tolerance=0.1)
+    work = tmp_path_factory.mktemp("refitted")
+    return training.train_intent(
+        examples_of(), tiny_encoder, config, work, second=tiny_encoder, second_english_only=True
+    )
+
+
+@pytest.fixture(scope="module")
+def folded(tiny_encoder, tmp_path_factory):
+    """Few examples: every row is held out once, and names of intents are examples."""
+    config = training.IntentConfig(TUNE, refit=True, few_epochs=3, fold_below=2000, folds=3, tolerance=0.1)
+    return training.train_intent(examples_of(8), tiny_encoder, config, tmp_path_factory.mktemp("folded"))
+
+
+def test_a_refit_learns_from_the_held_out_rows_too(refitted):
+    assert refitted.validation
+    assert len(refitted.model.members.neighbours.labels) == len(examples_of())
+
+
+def test_a_second_encoder_adds_its_members_and_reads_only_its_language(refitted):
+    assert refitted.model.members.names == (*MEMBERS, *SECOND)
+    asked = refitted.model.members.ask(["where order parcel track", "订单 哪里 物流 快递"])
+    assert not np.isnan(asked.scores[4:, 0]).any()
+    assert np.isnan(asked.scores[4:, 1]).all()
+    assert np.isnan(asked.more["nearest_2"]).tolist() == [False, True]
+
+
+def test_the_full_model_survives_saving(refitted, tmp_path):
+    training.save(refitted, tmp_path / "intent", data_sha256="tiny", metrics={})
+    model = IntentModel.load(tmp_path / "intent")
+    fresh = examples_of(6, seed=9)
+    texts = [example.text for example in fresh]
+    kept = refitted.model.predict(texts)
+    assert [one.label for one in model.predict(texts)] == [one.label for one in kept]
+    assert np.mean([one.label == example.label for one, example in zip(kept, fresh, strict=True)]) > 0.8
+
+
+def test_with_few_examples_every_row_is_held_out_once_and_names_never(folded):
+    assert sorted(example.text for example in folded.validation) == sorted(each.text for each in examples_of(8))
+    named = {"track order", "cancel order", "talk to person"}
+    assert not named & {example.text for example in folded.validation}
+    assert len(folded.model.members.neighbours.labels) == len(examples_of(8)) + len(named)
+
+
+def test_opinions_on_rows_that_were_fitted_on_are_refused():
+    fitted = folding.Fitted(np.array([0, 1, 2]), None, ())
+    with pytest.raises(OverlappingSplits):
+        folding.opinions([], [], fitted, np.array([2, 3]), None)
+
+
+def test_more_of_the_off_topic_texts_can_be_held_out():
+    grouped = dataset.group_near_duplicates(
+        [Example(f"number {word} says {word} again", label) for label, word in zip("ab" * 40, range(80), strict=True)]
+    )
+    spread = [Example(each.text, each.label, group=str(row)) for row, each in enumerate(grouped)]
+    _, held = dataset.split(spread, 0.1, shares={"b": 0.5})
+    assert sum(each.label == "b" for each in held) == 20
+    assert sum(each.label == "a" for each in held) == 4
+
+
+def test_the_rejection_limit_lies_between_what_is_known_and_what_is_not():
+    rng = np.random.default_rng(0)
+    wanted = rng.integers(4, size=300)
+    sure = np.full((300, 4), 0.04)
+    sure[np.arange(300), wanted] = 0.88
+    unsure = np.full((300, 4), 0.25) + rng.uniform(0, 0.01, (300, 4))
+    limit = training.best_limit(sure, unsure, wanted, 1 / 3)
+    assert 0.25 < limit <= 0.88
+
+
+def test_the_contrastive_loss_is_small_where_classes_lie_together():
+    import torch
+
+    labels = torch.tensor([0, 0, 1, 1])
+    together = torch.nn.functional.normalize(torch.tensor([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]]), dim=-1)
+    mixed = together[[0, 2, 1, 3]]
+    assert bert.contrastive(together, labels) < bert.contrastive(mixed, labels)
+    assert bert.contrastive(together, torch.arange(4)) == 0
