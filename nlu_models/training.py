@@ -65,9 +65,9 @@ SIZES = {
     "small": IntentConfig(bert.TuneConfig(epochs=4, frozen=8, patience=1)),
     "full": IntentConfig(
         bert.TuneConfig(epochs=6, frozen=-6, best_by="accuracy", patience=2),
-        bert.TuneConfig(epochs=3, frozen=-4, best_by="accuracy", patience=2),
-        most_visits=42_000,
-        few_epochs=10,
+        bert.TuneConfig(epochs=2, frozen=-4, best_by="accuracy", patience=2),
+        most_visits=36_000,
+        few_epochs=8,
         refit=True,
     ),
 }
