@@ -3,13 +3,16 @@
 No cure of ours, no stub: what somebody gets who starts with Rasa 3.6.21 and this data.
 """
 
+import contextlib
 import hashlib
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import yaml
 
 from bot.processes import DIALOGUE, DIALOGUE_PYTHON, ProcessSpec
@@ -101,6 +104,17 @@ def process(folder: Path, model: Path, port: int) -> ProcessSpec:
     return ProcessSpec("stock", command, port=port)
 
 
+def wait_for(url: str, seconds: float = 60.0) -> None:
+    """Until `url` answers 200."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(url, timeout=5, trust_env=False).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"{url} did not answer within {seconds:.0f} s")
+
+
 def environ() -> dict[str, str]:
     return {
         **os.environ,
@@ -135,7 +149,10 @@ def main() -> int:
     assert rasa.stdout is not None
     try:
         for line in rasa.stdout:
-            print("ready: stock" if "server is up and running" in line else line.rstrip(), flush=True)
+            print(line.rstrip(), flush=True)
+            if "server is up and running" in line:  # said a moment before the port is open
+                wait_for(f"http://127.0.0.1:{port}/webhooks/rest/")
+                print("ready: stock", flush=True)
     except KeyboardInterrupt:
         pass
     finally:
