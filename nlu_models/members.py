@@ -73,7 +73,13 @@ class NGrams:
 
 def _vectorizer() -> HashingVectorizer:
     return HashingVectorizer(
-        analyzer="char_wb", ngram_range=(1, 5), n_features=BUCKETS, norm=None, alternate_sign=False, lowercase=False
+        analyzer="char_wb",
+        ngram_range=(1, 5),
+        n_features=BUCKETS,
+        norm=None,
+        alternate_sign=False,
+        lowercase=False,
+        dtype=np.float32,  # the type of the weights: of another, scipy converts all of them in every product
     )
 
 
