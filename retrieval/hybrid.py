@@ -13,7 +13,7 @@ import numpy as np
 from ensemble.artifact import Artifact, Content
 from retrieval.encoder import Rows
 from retrieval.index import VectorIndex
-from retrieval.lexical import K1, LexicalIndex, tokens
+from retrieval.lexical import K1, LexicalIndex, title_tokens
 
 CANDIDATES = 60  # of each side
 LANGUAGES = ("en", "zh")
@@ -167,7 +167,7 @@ class Hybrid:
         out[:, 1] = (heading - self.weights.floor) / self.weights.spread
         out[:, 5] = np.maximum(out[:, 0], out[:, 1])
         for position, id in enumerate(ids):
-            title = set(tokens(self._title_of(id)))
+            title = title_tokens(self._title_of(id))
             out[position, 2] = said.get(id, 0.0) / (total * (K1 + 1))
             out[position, 3] = sum(share for term, share in weight.items() if term in title) / total
             by_rank = 1 / (RANK_CONSTANT + dense_rank[position])

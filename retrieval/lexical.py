@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ def tokens(text: str) -> list[str]:
         elif run not in STOPWORDS:
             terms.append(stem(run))
     return terms
+
+
+@lru_cache(maxsize=200_000)
+def title_tokens(title: str) -> frozenset[str]:
+    """`tokens` of a title or name, kept: each search compares its words with hundreds of them."""
+    return frozenset(tokens(title))
 
 
 def normalise(text: str) -> str:

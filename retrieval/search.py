@@ -24,7 +24,7 @@ from retrieval.extract import Extractor
 from retrieval.filters import Filters, understand, wants_cheaper, wants_more
 from retrieval.hybrid import CANDIDATES, LANGUAGES, PARTS, Candidate, Hybrid, Weights, item_of, row_id
 from retrieval.index import VectorIndex
-from retrieval.lexical import LexicalIndex, normalise, tokens
+from retrieval.lexical import LexicalIndex, normalise, title_tokens, tokens
 from retrieval.lexicon import Vocabulary, vocabulary
 from retrieval.product_text import lexical_text, product_text
 from retrieval.store import Store, read_passage, read_product
@@ -263,9 +263,7 @@ class Search:
             side.rebuild()
         return bool(due)
 
-    def _ranked(
-        self, asked: Filters, text: str, *, exclude: set[str], only_titles: bool = False
-    ) -> list[tuple[Candidate, ProductHit]]:
+    def _ranked(self, asked: Filters, text: str, *, exclude: set[str]) -> list[tuple[Candidate, ProductHit]]:
         words = asked.query or ("" if asked.narrows else text)
         if not words.strip():
             return self._listed(asked, exclude)
@@ -277,21 +275,26 @@ class Search:
         threshold = self.product_side.weights.threshold
         if asked.category:  # the words named a shelf we have: what stands on it is an answer, the best first
             threshold *= NAMED_SHELF
-        terms = set(tokens(words))
         kept = []
         for candidate in ranked:
             hit = fits.get(candidate.id)
             if hit is None or candidate.score < threshold:
-                continue
-            if only_titles and not terms <= set(tokens(" ".join(hit.product.names.values()))):
                 continue
             kept.append((candidate, replace(hit, score=candidate.score)))
         return kept
 
     def _named_elsewhere(self, asked: Filters, text: str) -> bool:
         """True for "shoe rack": only products of other shelves have all the words in their names."""
-        named = self._ranked(replace(asked, category=None), text, exclude=set(), only_titles=True)
-        return bool(named) and all(hit.product.category != asked.category for _, hit in named)
+        words = asked.query or ("" if asked.narrows else text)
+        terms = set(tokens(words))
+        if not terms:
+            return False
+        fits = self._fitting(replace(asked, category=None), set())
+        lexical = self.product_side.lexical
+        said = lexical.search_terms(lexical.query(words), CANDIDATES)
+        hits = [hit for id, _ in said if (hit := fits.get(id))]
+        shelves = {hit.product.category for hit in hits if terms <= title_tokens(" ".join(hit.product.names.values()))}
+        return bool(shelves) and asked.category not in shelves
 
     def _listed(self, asked: Filters, exclude: set[str]) -> list[tuple[Candidate, ProductHit]]:
         """Only filters, no words ("anything in blue under 50"): all that fit, in stock and cheapest first."""

@@ -48,11 +48,13 @@ class ProductSearch(ShopAction):
 
     def found(self, call: ActionCall, previous: Filters | None) -> Answer:
         hits = call.services.search.products(call.text, language=call.language, previous=previous, limit=MOST_CARDS)
-        with call.services.sessions.begin() as session:
-            near = not hits.hits
+        near = not hits.hits
+        with call.services.readers() as session:  # nobody's writing waits while cards are made
             products = by_ids(session, [hit.product.id for hit in hits.hits or hits.relaxed])
-            note_interactions(call, session, [product.id for product in products], "shown")
             cards = [card(product, call) for product in products]
+        if products:
+            with call.services.sessions.begin() as session:
+                note_interactions(call, session, [product.id for product in products], "shown")
         if not cards:
             return self.nothing(call, previous)
         shown = [product.id for product in products]

@@ -8,6 +8,8 @@ import functools
 import jsonschema
 from rasa.core.actions.action import RemoteAction
 from rasa.core.tracker_store import FailSafeTrackerStore
+from rasa.engine.exceptions import GraphRunError
+from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.shared.core.events import Event
 
 
@@ -15,6 +17,7 @@ def apply():
     compile_the_result_validator()
     remember_event_classes()
     let_database_errors_through()
+    run_the_graph_directly()
 
 
 def compile_the_result_validator():
@@ -49,3 +52,40 @@ def let_database_errors_through():
     FailSafeTrackerStore.retrieve = retrieve
     FailSafeTrackerStore.retrieve_full_tracker = retrieve_full_tracker
     FailSafeTrackerStore.save = save
+
+
+def run_the_graph_directly():
+    """Each prediction builds a dask graph, schedules it and starts no thread: a fifth of a turn for two nodes in a row.
+
+    The nodes are called one after another in an order found once; what they get and give is the same.
+    """
+
+    def run(self, inputs=None, targets=None):
+        names = tuple(targets or self._graph_schema.target_names)
+        plans = self.__dict__.setdefault("_plans", {})
+        if names not in plans:
+            plans[names] = _plan(self._graph_schema.minimal_graph_schema(list(names)).nodes)
+        known = {name: (name, value) for name, value in (inputs or {}).items()}
+        try:
+            for node, needs in plans[names]:
+                known[node] = self._instantiated_nodes[node](*(known.get(need, need) for need in needs))
+        except RuntimeError as error:
+            raise GraphRunError("Error running runner.") from error
+        return dict(known[name] for name in names)
+
+    DaskGraphRunner.run = run
+
+
+def _plan(nodes):
+    """[(node, the names it needs)], each after all it needs. A name that is no node is an input."""
+    ordered = {}
+
+    def place(name):
+        if name in nodes and name not in ordered:
+            for need in nodes[name].needs.values():
+                place(need)
+            ordered[name] = tuple(nodes[name].needs.values())
+
+    for name in nodes:
+        place(name)
+    return list(ordered.items())

@@ -294,12 +294,14 @@ def test_messages_of_one_conversation_at_once_are_answered_one_after_another(dia
 
 
 MEASURE = """
-import asyncio, json, jsonschema
+import asyncio, dask, json, jsonschema
 import rasa_cures, rasa_tracker
 import rasa.core.processor, rasa.shared.core.events as events, rasa.shared.utils.common as common, sys
 from rasa.core.actions.action import RemoteAction
 from rasa.core.lock_store import InMemoryLockStore
 from rasa.core.tracker_store import FailSafeTrackerStore, InMemoryTrackerStore
+from rasa.engine.graph import GraphComponent, GraphSchema, SchemaNode
+from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.shared.core.domain import Domain
 
 sleep = asyncio.sleep
@@ -357,9 +359,31 @@ def outage():
     except ConnectionError:
         return "error"
 
-found = {"stock": [validator(), classes(), outage(), asyncio.run(lock(InMemoryLockStore()))]}
+def graph():
+    "What two nodes in a row and an unused one give, and how often a scheduler was started."
+    def node(name, *needs):
+        wanted = {need: need for need in needs}
+        return SchemaNode(needs=wanted, uses=GraphComponent, constructor_name="", fn="", config={})
+    runner, ran = DaskGraphRunner.__new__(DaskGraphRunner), []
+    runner._graph_schema = GraphSchema(
+        {"last": node("last", "first", "given"), "first": node("first", "given"), "unused": node("unused", "given")}
+    )
+    runner._execution_context = None
+    def made(name):
+        def call(*inputs):
+            ran.append(name)
+            return name, [name, *(value for _, value in inputs)]
+        return call
+    runner._instantiated_nodes = {name: made(name) for name in ("first", "last", "unused")}
+    real, started = dask.get, []
+    dask.get = lambda *a, **k: started.append(1) or real(*a, **k)
+    given = [runner.run({"given": n}, ["last"]) for n in (1, 2)]
+    dask.get = real
+    return [given, ran, len(started)]
+
+found = {"stock": [validator(), classes(), outage(), asyncio.run(lock(InMemoryLockStore())), graph()]}
 rasa_cures.apply()
-found["cured"] = [validator(), classes(), outage(), asyncio.run(lock(rasa_tracker.ConversationLocks()))]
+found["cured"] = [validator(), classes(), outage(), asyncio.run(lock(rasa_tracker.ConversationLocks())), graph()]
 found["tensorflow"] = getattr(sys.modules.get("tensorflow"), "__file__", "stand-in")
 print(json.dumps(found))
 """
@@ -387,6 +411,13 @@ def test_a_failing_tracker_store_is_not_hidden(measured):
 def test_a_waiting_turn_is_woken_in_order_and_does_not_poll_the_lock(measured):
     assert measured["cured"][3] == [[0, 1, 2, 3, 4], False]
     assert measured["stock"][3][1] is True
+
+
+def test_the_graph_runs_its_nodes_without_a_scheduler_and_gives_the_same(measured):
+    (stock, stock_ran, stock_started), (cured, cured_ran, cured_started) = measured["stock"][4], measured["cured"][4]
+    assert cured == stock == [{"last": ["last", ["first", n], n]} for n in (1, 2)]
+    assert cured_ran == stock_ran == ["first", "last"] * 2
+    assert (stock_started, cured_started) == (2, 0)
 
 
 def test_tensorflow_is_left_out(measured):
