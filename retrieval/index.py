@@ -10,6 +10,7 @@ makes a new large part while the old one serves. A wrong shape is a ValueError, 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,10 @@ class VectorIndex:
             for query, line in enumerate(scores):
                 best = np.argpartition(-line, min(limit, len(line)) - 1)[:limit]
                 found[query] += [(state.small_ids[row], float(line[row])) for row in best]
-        return [sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:limit] for hits in found]
+        for hits in found:  # twice by one part is faster than once by a made key; equal scores stay in order of ids
+            hits.sort(key=itemgetter(0))
+            hits.sort(key=itemgetter(1), reverse=True)
+        return [hits[:limit] for hits in found]
 
     def rows_of(self, ids: Sequence[str]) -> Rows:
         """(len(ids), dimension) the stored rows (8-bit ones decoded).

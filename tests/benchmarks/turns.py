@@ -34,7 +34,7 @@ TEXTS = (
     "hi there",
     "thank you very much",
 )
-EARLY, LATE = range(2, 8), range(195, 205)  # turns 3 to 8, and 196 to 205: medians of a few around 5 and 200
+EARLY, LATE = range(12), range(192, 204)  # all twelve questions around turn 5, and the same twelve around turn 200
 DATA = "own questions"
 
 
