@@ -124,8 +124,8 @@ def run(
     `so_far` is called with the rows before DIET is trained, which takes long.
     """
     split = disjoint(split)
-    config = replace(training.SIZES["full"], seed=arguments.seed)
-    second = encoders.resolve(split.second, home) if split.second else None
+    config = replace(training.SIZES[arguments.size], seed=arguments.seed)
+    second = encoders.resolve(split.second, home) if split.second and arguments.size == "full" else None
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as work:
         trained = training.train_intent(
@@ -274,6 +274,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     parser = report.parser("nlu", "Intents, scope and calibration on public data sets")
     parser.add_argument("--only", action="append", help="name of a data set; may be repeated")
+    parser.add_argument("--size", choices=["small", "full"], default="full", help="the recipe of KEFU_TRAIN_SIZE")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda: where training runs")
     parser.add_argument(
