@@ -13,6 +13,9 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
+FEWEST = 4  # texts a batch, if so many wait: fewer are not worth a thread switch
+
+
 class Full(Exception):
     """More is waiting than can be served in time; `retry_after_seconds` says when to come back."""
 
@@ -38,15 +41,16 @@ class _Waiting(Generic[Given, Made]):
 
 
 class Batcher(Generic[Given, Made]):
-    """Calls `work` with up to `largest` waiting requests, one batch at a time, in a thread of its own.
+    """Calls `work` with up to `largest` waiting requests, in threads of its own, `workers` batches at a time.
 
-    The window is waited only when the machine would otherwise idle: while a batch is being computed the next one
-    gathers by itself.
+    The window is waited only when the machine would otherwise idle: while batches are being computed the next one
+    gathers by itself. What waits is shared out among the idle workers, but not into batches smaller than `FEWEST`.
 
     Args:
         work: list of requests -> list of answers, same order and length.
         window_seconds: how long the first request of a batch waits for company.
         most_waiting: requests in the queue beyond which `ask` raises `Full`.
+        workers: batches at a time; with more than one `work` must bear being called from several threads.
     """
 
     def __init__(
@@ -56,12 +60,16 @@ class Batcher(Generic[Given, Made]):
         window_seconds: float = 0.003,
         largest: int = 32,
         most_waiting: int = 256,
+        workers: int = 1,
     ) -> None:
         self.work, self.window_seconds, self.largest, self.most_waiting = work, window_seconds, largest, most_waiting
+        self.workers, self._busy = workers, 0
+        self._running: set[asyncio.Task[None]] = set()
         self.counts = Counts()
         self._waiting: list[_Waiting[Given, Made]] = []
         self._woken = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batch")
+        self._idle = asyncio.Event()
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="batch")
         self._task: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -88,7 +96,7 @@ class Batcher(Generic[Given, Made]):
         self._woken.set()
         if self._task is not None:
             await self._task
-        self._thread.shutdown()
+        self._threads.shutdown()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -98,19 +106,37 @@ class Batcher(Generic[Given, Made]):
             if self._waiting and len(self._waiting) < self.largest and not self._closing:
                 await asyncio.sleep(self.window_seconds)
             while self._waiting:
-                batch, self._waiting = self._waiting[: self.largest], self._waiting[self.largest :]
+                while self._busy >= self.workers:
+                    self._idle.clear()
+                    await self._idle.wait()
+                size = self._share()
+                batch, self._waiting = self._waiting[:size], self._waiting[size:]
                 batch = [waiting for waiting in batch if not waiting.done.cancelled()]
                 if batch:
-                    await self._serve(loop, batch)
+                    self._busy += 1
+                    task = asyncio.create_task(self._serve(loop, batch))
+                    self._running.add(task)
+                    task.add_done_callback(self._served)
             if self._closing:
+                await asyncio.gather(*self._running)
                 return
+
+    def _share(self) -> int:
+        """How many of those waiting go to the next idle worker."""
+        idle = self.workers - self._busy
+        return min(self.largest, max(FEWEST, -(-len(self._waiting) // idle)))
+
+    def _served(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._busy -= 1
+        self._idle.set()
 
     async def _serve(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting[Given, Made]]) -> None:
         self.counts.requests += len(batch)
         self.counts.batches += 1
         self.counts.largest = max(self.counts.largest, len(batch))
         try:
-            made = await loop.run_in_executor(self._thread, self.work, [waiting.given for waiting in batch])
+            made = await loop.run_in_executor(self._threads, self.work, [waiting.given for waiting in batch])
         except Exception as error:  # the loop must survive a bad batch; each request gets the error
             for waiting in batch:
                 if not waiting.done.done():

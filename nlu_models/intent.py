@@ -1,7 +1,7 @@
 """IntentModel: what does the customer want? Members, fusion, calibration and scope behind one call.
 
-The cheap members (fine-tuned BERT, n-grams) see every text; the linear model and the neighbours on pretrained vectors,
-a second BERT and GPT-2 where there are such, only the texts that the cheap ones leave open.
+The cheap members (fine-tuned BERT, n-grams) see every text; the linear model and the neighbours on pretrained vectors
+only the texts that the cheap ones leave open; a second BERT and GPT-2, where there are such, what then is open still.
 """
 
 import io
@@ -63,10 +63,12 @@ class Decision:
     full: Fusion
     scope: scope.Scope | None
     min_confidence: float
+    middle: Cascade | None = None  # the second stage, before the second BERT and GPT-2 are asked
 
     def to_json(self) -> dict[str, Any]:
         return {
             "cascade": self.cascade.to_json(),
+            "middle": self.middle.to_json() if self.middle else None,
             "full": self.full.to_json(),
             "scope": self.scope.to_json() if self.scope else None,
             "min_confidence": self.min_confidence,
@@ -75,7 +77,9 @@ class Decision:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Decision":
         known = scope.Scope.from_json(data["scope"]) if data["scope"] else None
-        return cls(Cascade.from_json(data["cascade"]), Fusion.from_json(data["full"]), known, data["min_confidence"])
+        middle = Cascade.from_json(data["middle"]) if data.get("middle") else None
+        full = Fusion.from_json(data["full"])
+        return cls(Cascade.from_json(data["cascade"]), full, known, data["min_confidence"], middle)
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,8 @@ class Members:
         """The members, in the order of the first axis of their scores."""
         return (*MEMBERS, *(SECOND if self.second else ()), *((GPT2,) if self.gpt2 else ()))
 
-    def ask(self, texts: Sequence[str], cascade: Cascade | None = None) -> Opinions:
-        """All members on all texts; with a cascade the dear ones only where it leaves a text open."""
+    def ask(self, texts: Sequence[str], cascade: Cascade | None = None, middle: Cascade | None = None) -> Opinions:
+        """All members on all texts; with a cascade (and its second stage) the dear ones only on what it leaves open."""
         encoded = self.encoder.encode(texts)
         scores = np.full((len(self.names), len(texts), len(self.labels)), np.nan)
         scores[0], scores[1] = softmax(encoded.logits), self.ngrams(texts)
@@ -137,6 +141,9 @@ class Members:
             vectors = self.encoder.pretrained(encoded, rows)
             scores[2, rows], scores[3, rows] = self.linear(vectors), self.neighbours(vectors)
             _put(more, "nearest_pretrained", rows, self.neighbours.nearest(vectors), len(texts))
+            if middle is not None:
+                rows = rows[~middle.settled(scores[: len(MEMBERS), rows])]
+        if len(rows):
             if self.second:
                 self._ask_second(self.second, texts, rows, scores, more)
             if self.gpt2:
@@ -207,7 +214,7 @@ class IntentModel:
         """One prediction a text, in order."""
         if not texts:
             return []
-        opinions = self.members.ask(texts, self.decision.cascade)
+        opinions = self.members.ask(texts, self.decision.cascade, self.decision.middle)
         fused = fuse(opinions, self.decision)
         in_scope = self._in_scope(opinions, fused)
         return [self._prediction(row, opinions, fused, float(in_scope[row])) for row in range(len(texts))]
@@ -233,14 +240,18 @@ class IntentModel:
 
 
 def fuse(opinions: Opinions, decision: Decision) -> Scores:
-    """(rows, classes) calibrated probabilities: the cascade's where it settled, the full fusion elsewhere."""
+    """(rows, classes) calibrated probabilities, each row by the stage of the cascade that settled it."""
     scores = opinions.scores
-    settled = np.isnan(scores[2:]).all(axis=(0, 2))
+    first = np.isnan(scores[len(CHEAP) :]).all(axis=(0, 2))
+    second = ~first & np.isnan(scores[len(MEMBERS) :]).all(axis=(0, 2)) & (decision.middle is not None)
+    last = ~first & ~second
     fused = np.zeros(scores.shape[1:])
-    if settled.any():
-        fused[settled] = decision.cascade.cheap(scores[:2, settled])
-    if (~settled).any():
-        fused[~settled] = decision.full(scores[: len(decision.full.members), ~settled])
+    if first.any():
+        fused[first] = decision.cascade.cheap(scores[: len(CHEAP), first])
+    if second.any() and decision.middle is not None:
+        fused[second] = decision.middle.cheap(scores[: len(MEMBERS), second])
+    if last.any():
+        fused[last] = decision.full(scores[: len(decision.full.members), last])
     return fused
 
 

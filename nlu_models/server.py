@@ -35,16 +35,19 @@ log = logging.getLogger(__name__)
 MOST_CHARACTERS = 4000
 MOST_BODY_BYTES = 256 * 1024
 WATCH_SECONDS = 1.0
+WORKERS = 2  # batches at a time: one thread cannot fill the two cores of the smallest machine this is made for
 
 
 class BadRequest(Exception):
     """The body is not what the route takes; the message is for the caller."""
 
 
-def make_app(models: Models, *, window_seconds: float = 0.003, most_waiting: int = 256) -> Starlette:
+def make_app(
+    models: Models, *, window_seconds: float = 0.003, most_waiting: int = 256, workers: int = WORKERS
+) -> Starlette:
     """The application over loaded models; watches their folders while it runs."""
     batcher: Batcher[str, dict[str, Any]] = Batcher(
-        models.parse, window_seconds=window_seconds, most_waiting=most_waiting
+        models.parse, window_seconds=window_seconds, most_waiting=most_waiting, workers=workers
     )
     drafts = asyncio.Semaphore(1)  # a draft is slow: one at a time, in a thread of its own, never before a parse
     waiting_drafts = 0

@@ -17,10 +17,11 @@ from ensemble.calibration import expected_calibration_error
 from ensemble.combine import Scores
 from nlu_models import bert, branch, dataset, folding, language
 from nlu_models.dataset import Example
-from nlu_models.fusion import Cascade, Trial, choose
+from nlu_models.fusion import Cascade, Fusion, Trial, choose
 from nlu_models.intent import (
     CHEAP,
     KIND,
+    MEMBERS,
     OFF_TOPIC,
     Decision,
     IntentModel,
@@ -71,6 +72,7 @@ SIZES = {
         refit=True,
     ),
 }
+MIDDLE_ROWS = 100  # fewer held-out rows left open by the first stage are too few to fit a second one on
 OFF_TOPIC_SHARE = 0.4  # of the off-topic texts held out in a refit: they are few, and scope is fitted on these alone
 
 
@@ -180,7 +182,7 @@ def train_intent(
     members, files = _members(seen, final, labels, work, settings, threads, held_rows, second_english_only, say)
     opinions = folding.joined(parts) if settings.refit else members.ask([example.text for example in held])
     decision, trials = decide(opinions, held, labels, members.names, seed=settings.seed)
-    opinions_served = as_served(opinions, decision.cascade)
+    opinions_served = as_served(opinions, decision.cascade, decision.middle)
     fused = fuse(opinions_served, decision)
     say(f"exported, fused and calibrated: {time.monotonic() - started:.0f} s; fusion: {decision.full.way}")
     metrics = measure(opinions_served, fused, held, labels, decision)
@@ -278,17 +280,28 @@ def decide(
     groups = [example.group for example in held]
     full, trials = choose(members, opinions.scores, wanted, groups=groups, seed=seed)
     cascade = Cascade.fit(members, CHEAP, opinions.scores, wanted, full)
-    served = as_served(opinions, cascade)  # scope and confidence are fitted on what serving will see
-    fused = fuse(served, Decision(cascade, full, None, 0.0))
+    middle = _middle(members, opinions.scores, wanted, full, cascade)
+    served = as_served(opinions, cascade, middle)  # scope and confidence are fitted on what serving will see
+    decided = Decision(cascade, full, None, 0.0, middle)
+    fused = fuse(served, decided)
     in_scope = np.array([example.label != OFF_TOPIC for example in held])
     known = None
     if not in_scope.all() and in_scope.any():
         known = Scope.fit(signs_of(served, fused, labels), in_scope)
     limit = _min_confidence(fused, wanted)
     if known is None:  # nothing off topic was ever shown: what it would look like is made up from the rows themselves
-        decided = Decision(cascade, full, None, 0.0)
-        limit = rejection_limit(lambda said: fuse(as_served(said, cascade), decided), opinions, wanted)
-    return Decision(cascade, full, known, limit), trials
+        limit = rejection_limit(lambda said: fuse(as_served(said, cascade, middle), decided), opinions, wanted)
+    return Decision(cascade, full, known, limit, middle), trials
+
+
+def _middle(
+    members: Sequence[str], scores: Scores, wanted: NDArray[np.int64], full: Fusion, cascade: Cascade
+) -> Cascade | None:
+    """The second stage, fitted on what the first leaves open; none without dearer members or with too few rows."""
+    left = np.flatnonzero(~cascade.settled(scores[: len(CHEAP)]))
+    if len(members) == len(MEMBERS) or len(left) < MIDDLE_ROWS:
+        return None
+    return Cascade.fit(members, MEMBERS, scores[:, left], wanted[left], full)
 
 
 def rejection_limit(
@@ -321,15 +334,20 @@ def best_limit(fused: Scores, without: Scores, wanted: NDArray[np.int64], strang
     return float(limits[int(np.argmax(worth))])
 
 
-def as_served(opinions: Opinions, cascade: Cascade) -> Opinions:
-    """The opinions without those of the dear members on rows the cascade settles early."""
+def as_served(opinions: Opinions, cascade: Cascade, middle: Cascade | None = None) -> Opinions:
+    """The opinions without those of the members that are not asked, on rows an earlier stage settles."""
     settled = cascade.settled(opinions.scores[: len(CHEAP)])
+    later = settled if middle is None else settled | middle.settled(opinions.scores[: len(MEMBERS)])
     scores = opinions.scores.copy()
     scores[len(CHEAP) :, settled] = np.nan
+    scores[len(MEMBERS) :, later] = np.nan
     likelihood = opinions.likelihood
     if likelihood is not None:
-        likelihood = np.where(settled, np.nan, likelihood)
-    more = {name: np.where(settled, np.nan, values) for name, values in opinions.more.items()}
+        likelihood = np.where(later, np.nan, likelihood)
+    more = {
+        name: np.where(settled if name == "nearest_pretrained" else later, np.nan, values)
+        for name, values in opinions.more.items()
+    }
     return replace(opinions, scores=scores, likelihood=likelihood, more=more)
 
 

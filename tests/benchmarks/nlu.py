@@ -22,7 +22,7 @@ from ensemble.stacking import check_disjoint
 from nlu_models import dataset, encoders, training
 from nlu_models.dataset import OUT_OF_SCOPE, Example
 from nlu_models.fusion import WAYS, Fusion
-from nlu_models.intent import KIND, OFF_TOPIC, Opinions, fuse, signs_of
+from nlu_models.intent import KIND, MEMBERS, OFF_TOPIC, Opinions, fuse, signs_of
 from nlu_models.training import Trained
 from tests.benchmarks import nlu_speed, report
 from tests.benchmarks.report import Row
@@ -153,6 +153,9 @@ def run(
             rows += _scope(split, trained, opinions, labels)
         settled = trained.model.decision.cascade.settled(opinions.scores[:2])
         rows.append(Row(split.name, "kefu", "settled_by_cheap_members", float(settled.mean())))
+        if (middle := trained.model.decision.middle) is not None:
+            settled |= middle.settled(opinions.scores[: len(MEMBERS)])
+            rows.append(Row(split.name, "kefu", "settled_before_second_bert", float(settled.mean())))
         rows.append(Row(split.name, "kefu", "train_seconds", seconds))
         so_far(rows)
         if arguments.keep:
@@ -177,7 +180,7 @@ def _systems(trained: Trained, opinions: Opinions) -> dict[str, System]:
             else (lambda said, one=fitted: one(said.scores))
         )
     ways["all members"] = lambda said: decision.full(said.scores)
-    ways["kefu"] = lambda said: fuse(training.as_served(said, decision.cascade), decision)
+    ways["kefu"] = lambda said: fuse(training.as_served(said, decision.cascade, decision.middle), decision)
     return {
         name: System(answers(opinions), training.rejection_limit(answers, held, wanted))
         for name, answers in ways.items()
@@ -244,7 +247,7 @@ def _scope(split: Split, trained: Trained, opinions: Opinions, labels: Sequence[
     place = {label: number for number, label in enumerate(labels)}
     off, threshold = place[OFF_TOPIC], 0.0
     for said, examples, is_test in ((trained.opinions, trained.validation, False), (opinions, split.test, True)):
-        served = training.as_served(said, trained.model.decision.cascade)
+        served = training.as_served(said, trained.model.decision.cascade, trained.model.decision.middle)
         fused = fuse(served, trained.model.decision)
         chance = trained.model.decision.scope(signs_of(served, fused, labels))
         wanted = np.array([place[example.label] for example in examples])

@@ -93,3 +93,25 @@ def test_the_contrastive_loss_is_small_where_classes_lie_together():
     mixed = together[[0, 2, 1, 3]]
     assert bert.contrastive(together, labels) < bert.contrastive(mixed, labels)
     assert bert.contrastive(together, torch.arange(4)) == 0
+
+
+def test_the_second_stage_keeps_the_second_encoder_from_texts_the_first_members_settle(refitted):
+    from nlu_models.fusion import Cascade, Fusion
+    from nlu_models.intent import Decision, fuse
+
+    labels, said = refitted.model.labels, refitted.opinions
+    wanted = np.array([labels.index(example.label) for example in refitted.validation])
+    names = refitted.model.members.names
+    full = Fusion.fit("average", names, said.scores, wanted)
+    first = Cascade(Fusion.fit("stacked", MEMBERS[:2], said.scores[:2], wanted), 1.01)
+    middle = Cascade(Fusion.fit("stacked", MEMBERS, said.scores[:4], wanted), 0.0)
+    settled = middle.settled(said.scores[:4])
+    assert settled.any()
+    served = training.as_served(said, first, middle)
+    assert np.isnan(served.scores[4:, settled]).all()
+    assert not np.isnan(served.scores[:4]).any()
+    fused = fuse(served, Decision(first, full, None, 0.0, middle))
+    assert np.allclose(fused[settled], middle.cheap(said.scores[:4, settled]))
+    english = [example.text for example in refitted.validation if example.language == "en"]
+    asked = refitted.model.members.ask(english, first, middle)
+    assert (np.isnan(asked.scores[4]).all(axis=1) == middle.settled(asked.scores[:4])).all()

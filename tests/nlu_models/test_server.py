@@ -224,3 +224,21 @@ def test_drafts_are_warmed_up_in_both_languages_before_anybody_waits(own_models)
     models.writer = Writer()
     models.warm()
     assert asked == [("en", False), ("en", True), ("zh", False), ("zh", True)]
+
+
+def test_two_workers_share_what_waits_and_answer_everybody():
+    sizes = []
+
+    async def ask():
+        def slow(given):
+            sizes.append(len(given))
+            time.sleep(0.02)
+            return [2 * each for each in given]
+
+        batcher = Batcher(slow, window_seconds=0.01, largest=8, workers=2)
+        answers = await asyncio.gather(*(batcher.ask(number) for number in range(12)))
+        await batcher.close()
+        return answers
+
+    assert asyncio.run(ask()) == [2 * number for number in range(12)]
+    assert sizes[:2] == [6, 6]
