@@ -5,10 +5,22 @@ import sys
 import warnings
 
 
+def leave_out_deprecations():
+    """Rasa's command line turns the filters on again (`configure_logging_and_warnings`), so they are left out later."""
+    show = warnings.showwarning
+
+    def shown(message, category, *place, **more):
+        if not issubclass(category, (DeprecationWarning, PendingDeprecationWarning, FutureWarning)):
+            show(message, category, *place, **more)
+
+    warnings.showwarning = shown
+
+
 def main():
     os.environ.setdefault("RASA_TELEMETRY_ENABLED", "false")
     os.environ.setdefault("SQLALCHEMY_SILENCE_UBER_WARNING", "1")
     warnings.simplefilter("ignore")  # deprecations of pinned libraries, thousands of lines of them
+    leave_out_deprecations()
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import rasa_stub_tensorflow
 
