@@ -65,7 +65,8 @@ class Parser:
             return []
         sure = [said.confidence if said.sure else 0.0 for said in several]
         things = [_things(_inside(named, piece)) for piece in found]
-        groups = wishes.joined([said.label for said in several], sure, things)
+        leaning = [wishes.leans(piece.text) for piece in found]
+        groups = wishes.joined([said.label for said in several], sure, things, leaning)
         if len(groups) < 2:
             return []
         return [

@@ -40,6 +40,22 @@ NEVER_ALONE = frozenset(
         "help",
     }
 )
+# "which delivery options do you have and what do they cost": a question about a product that names none, only "they",
+# asks on about the policy before it
+ABOUT_THE_SHOP = frozenset(
+    {
+        "ask_faq",
+        "delivery_options",
+        "delivery_time",
+        "gift_card",
+        "payment_methods",
+        "promotions",
+        "refund_policy",
+        "warranty",
+    }
+)
+ABOUT_A_PRODUCT = frozenset({"check_price", "check_stock", "product_question", "size_fit"})
+_LEANS = re.compile(r"\b(?:it|its|they|them|that|those|these|this)\b|它们?|这些|那些|这个|那个", re.IGNORECASE)
 SURE = 0.5  # calibrated confidence a piece needs
 
 
@@ -83,12 +99,23 @@ def _says_something(part: str) -> bool:
     return han >= MIN_HAN or words >= MIN_LATIN
 
 
-def joined(labels: Sequence[str], confidences: Sequence[float], things: Sequence[frozenset[str]]) -> list[list[int]]:
+def leans(text: str) -> bool:
+    """Whether a piece speaks of something named before it."""
+    return bool(_LEANS.search(text))
+
+
+def joined(
+    labels: Sequence[str],
+    confidences: Sequence[float],
+    things: Sequence[frozenset[str]],
+    leaning: Sequence[bool] = (),
+) -> list[list[int]]:
     """Which pieces belong together: lists of piece numbers, one list a wish.
 
     Args:
         labels, confidences: what the intent model says of each piece alone.
         things: the orders, products and categories each piece names.
+        leaning: which pieces speak of "it" or "them"; empty: none does.
 
     A piece is a wish of its own when it is sure, its kind can stand alone, and it differs from its neighbour's, or is
     about another thing ("cancel K-1. cancel K-2 too"); every other piece is part of the wish before it (or, at the
@@ -100,7 +127,12 @@ def joined(labels: Sequence[str], confidences: Sequence[float], things: Sequence
         alone = confidences[number] >= SURE and labels[number] not in NEVER_ALONE
         before = frozenset[str]().union(*(things[each] for each in groups[-1])) if groups else frozenset()
         other_thing = bool(before and things[number] and before.isdisjoint(things[number]))
-        if groups and (not alone or (labels[number] == kinds[-1] and not other_thing)):
+        asks_on = (
+            bool(leaning and leaning[number] and groups and not things[number])
+            and labels[number] in ABOUT_A_PRODUCT
+            and kinds[-1] in ABOUT_THE_SHOP
+        )
+        if groups and (not alone or asks_on or (labels[number] == kinds[-1] and not other_thing)):
             groups[-1].append(number)
         elif groups and kinds[-1] is None and alone:
             groups[-1].append(number)

@@ -42,6 +42,15 @@ def test_unsure_pieces_join_the_wish_before_and_courtesies_never_stand_alone():
     assert wishes.joined(["track_order", "thanks"], [0.9, 0.9], [NOTHING] * 2) == [[0, 1]]
 
 
+def test_what_do_they_cost_asks_on_about_the_policy_and_not_about_a_product():
+    kinds, sure, nothing = ["delivery_options", "check_price"], [0.9] * 2, [NOTHING] * 2
+    leaning = [wishes.leans(text) for text in ("which delivery options do you have", "what do they cost")]
+    assert leaning == [False, True]
+    assert wishes.joined(kinds, sure, nothing, leaning) == [[0, 1]]
+    assert wishes.joined(kinds, sure, [NOTHING, frozenset({"tent"})], leaning) == [[0], [1]], "it names its own"
+    assert wishes.joined(["product_search", "check_price"], sure, nothing, leaning) == [[0], [1]]
+
+
 def test_the_same_wish_about_another_order_is_another_wish():
     one, other = frozenset({"K-1"}), frozenset({"K-2"})
     assert wishes.joined(["cancel_order"] * 2, [0.9] * 2, [one, other]) == [[0], [1]]
