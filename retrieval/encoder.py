@@ -205,6 +205,29 @@ def open_encoder(place: Path | str, *, device: str = "cpu", threads: int = 1) ->
     return CachedEncoder(_sentence_transformer(str(place), name, device, prefixes=prefixes))
 
 
+def search_encoder(name: str, models: Path, *, threads: int = 1) -> Encoder:
+    """The encoder of search for the setting `encoder`: the offline one is joined by the English one prepared beside it.
+
+    Raises:
+        EncoderError: not prepared.
+    """
+    from retrieval.paired import PairedEncoder
+
+    every = open_encoder(encoder_place(name, models), threads=threads)
+    english = models / "encoder_en"
+    if name != "offline" or not (english / "config.json").exists():
+        return every
+    return CachedEncoder(PairedEncoder(every.encoder, open_encoder(english, threads=threads).encoder))
+
+
+def as_headings(queries: Rows) -> Rows:
+    """Rows of titles, which are put like questions but are searched: a question's row and a searched one differ in
+    length where an encoder scales them (`paired`); the other way round it is the same step."""
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+    scaled: Rows = (queries / np.maximum(lengths**2, 1e-12)).astype(np.float32)
+    return scaled
+
+
 def unit(rows: Rows) -> Rows:
     """Rows scaled to length one; a row of zeros stays zero."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)

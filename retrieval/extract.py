@@ -8,7 +8,7 @@ import numpy as np
 from retrieval.documents import Passage, sentences
 from retrieval.encoder import Encoder, Rows
 from retrieval.hybrid import Weights
-from retrieval.lexical import tokens
+from retrieval.lexical import is_han, tokens
 
 WHOLE_UP_TO = 220  # a text this short is an answer as it is
 KEPT_ROWS = 4096
@@ -46,7 +46,8 @@ class Extractor:
         near = self._sentence_rows(parts) @ row
         best = int(near.argmax())
         shared = set(tokens(question)) & set(tokens(parts[best]))
-        far_enough = (near[best] - weights.floor) / weights.spread
+        floor, spread = weights.scale(is_han(question), is_han(parts[best]))
+        far_enough = (near[best] - floor) / spread
         return parts[best] if shared and far_enough > 2.5 else None
 
     def _scores(self, parts: list[str], question: str, row: Rows) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from retrieval.documents import Product, Variant
-from retrieval.lexical import normalise
+from retrieval.lexical import normalise, tokens
 from retrieval.lexicon import NOT_COLORS, Vocabulary, color_family, find_forms
 
 AROUND = 0.2  # "around 100" is 80 to 120
@@ -59,6 +59,25 @@ DEARER = re.compile(
     r"\b(?:more expensive|pricier|higher[- ](?:end|priced?)|better quality|premium)(?: ones?| options?)?\b|"
     r"(?:更|再)?(?:贵|高端|高档)(?:一?点|些|一些|的)+|更好的"
 )
+# "anything lighter?" after a search asks for the same thing with more of a quality
+_QUALITY = "轻|暖和?|大|小|厚|薄|长|短|结实|亮|软|宽"
+HIGHER = re.compile(
+    r"\b(?:anything |something |any |a )?"
+    r"(light|warm|big|bigg|larg|small|thick|thinn?|long|short|strong|bright|soft|wid)er(?: ones?)?\b"
+    rf"|(?:更|再)?({_QUALITY})(?:一?点|些|一些)(?:的)?|更({_QUALITY})的"
+)
+SPELT = {"bigg": "big", "larg": "large", "thinn": "thin", "wid": "wide"}
+CHEAPEST = re.compile(
+    r"\b(?:the |your )?(?:cheapest|least expensive|lowest[- ]priced?)(?: ones?)?\b|最便宜的?|最低价的?"
+)
+DEAREST = re.compile(
+    r"\b(?:the |your )?(?:most expensive|priciest|dearest|top[- ]of[- ]the[- ]range)(?: ones?)?\b|最贵的?|最高档的?"
+)
+ADDS = re.compile(
+    r"^\W*(?:and |or |but |what about |how about |also )*(?:for|with|without|made of) \S|的(?:呢|吗|有吗|有没有)?\W*$"
+)
+PEOPLE = re.compile(r"\bfor \d+(?: people| persons?)?\b|\b\d+[- ]persons?\b|[一二两三四五六七八\d]\s*个?人(?:用|的)?")
+NOT_COLOR = re.compile(r"(?:\b(?:not|no|except|without|but not|anything but)\s+(?:in |the )?|不要|不是|除了|别的?)\s*$")
 MORE = re.compile(r"^\W*(?:(?:show|give)(?: me)? )?(?:some )?(?:more|others?|other ones)"
                   r"(?: (?:results|options|please))?\W*$|"
                   r"^(?:还有(?:别的|其他的?|吗|没有)*|更多|换一批|再来(?:一些|几个)|其他的?)\W*$")  # fmt: skip
@@ -93,6 +112,7 @@ class Filters:
     category: str | None = None
     brand: str | None = None
     color: str | None = None
+    not_color: str | None = None
     size: str | None = None
     price_min_minor: int | None = None
     price_max_minor: int | None = None
@@ -116,7 +136,7 @@ class Filters:
     @property
     def narrows(self) -> bool:
         """True when something beside the words is asked for."""
-        return any((self.category, self.brand, self.color, self.size, self.in_stock)) or (
+        return any((self.category, self.brand, self.color, self.not_color, self.size, self.in_stock)) or (
             self.price_min_minor is not None or self.price_max_minor is not None
         )
 
@@ -131,6 +151,8 @@ class Filters:
     def _fits(self, variant: Variant) -> bool:
         color = variant.options.get("color") or variant.options.get("colour")
         if self.color and (not color or self.color not in (normalise(color), color_family(color), color)):
+            return False
+        if self.not_color and color and self.not_color in (normalise(color), color_family(color)):
             return False
         if self.size and normalise(variant.options.get("size", "")) != normalise(self.size):
             return False
@@ -160,10 +182,28 @@ def understand(text: str, vocabulary: Vocabulary, previous: Filters | None = Non
     for pattern in ANY_OF.values():
         bare = pattern.sub(" ", bare)
     new_thing = filters.category is not None and filters.category != previous.category
-    follow_up = not new_thing and (relative or FOLLOW_UP.match(bare.strip()) or not _query(bare))
-    if not follow_up:
+    higher = HIGHER.search(said)
+    bare = HIGHER.sub(" ", bare)
+    follow_up = not new_thing and (relative or bool(higher) or FOLLOW_UP.match(bare.strip()) or not _query(bare))
+    adds = not new_thing and filters.category is None and previous.query and ADDS.search(said)
+    if not (follow_up or adds):
         return replace(filters, query=_query(rest))
-    return _follow(previous, filters, said)
+    followed = _follow(previous, filters, said)
+    quality = next((word for word in higher.groups() if word), "") if higher else ""
+    wish = SPELT.get(quality, quality) if follow_up else _query(rest)
+    return replace(followed, query=_with_wish(previous.query, wish))
+
+
+def _with_wish(query: str, wish: str) -> str:
+    """ "tent for 2 people" with "for 4 people" is a tent for 4; any other wish is added."""
+    kept = PEOPLE.sub(" ", query) if PEOPLE.search(wish) else query
+    return re.sub(r"\s+", " ", f"{kept} {wish}").strip()
+
+
+def by_price(text: str) -> int:
+    """1 for "the cheapest", -1 for "the most expensive", 0 when no extreme is asked for."""
+    said = normalise(text)
+    return 1 if CHEAPEST.search(said) else -1 if DEAREST.search(said) else 0
 
 
 def wants_cheaper(text: str) -> bool:
@@ -176,7 +216,7 @@ def wants_more(text: str) -> bool:
 
 def _follow(previous: Filters, new: Filters, said: str) -> Filters:
     values: dict[str, Any] = {}
-    for name in ("category", "brand", "color", "size", "price_min_minor", "price_max_minor"):
+    for name in ("category", "brand", "color", "not_color", "size", "price_min_minor", "price_max_minor"):
         if (value := getattr(new, name)) is not None:
             values[name] = value
     for name, pattern in ANY_OF.items():
@@ -198,7 +238,7 @@ def _read(said: str, vocabulary: Vocabulary) -> tuple[Filters, str]:
     low, high, rest = _prices(said)
     in_stock = bool(IN_STOCK.search(rest))
     rest = IN_STOCK.sub(" ", rest)
-    color, rest = _color(rest, vocabulary)
+    color, unwanted, rest = _color(rest, vocabulary)
     size, rest = _size(rest, vocabulary)
     brands = find_forms(rest, vocabulary.brands)
     categories = list(dict.fromkeys(value for _, _, value in find_forms(rest, vocabulary.categories)))
@@ -207,6 +247,7 @@ def _read(said: str, vocabulary: Vocabulary) -> tuple[Filters, str]:
             category=categories[0] if len(categories) == 1 else None,
             brand=brands[0][2] if len({value for _, _, value in brands}) == 1 else None,
             color=color,
+            not_color=unwanted,
             size=size,
             price_min_minor=low,
             price_max_minor=high,
@@ -238,16 +279,20 @@ def _prices(said: str) -> tuple[int | None, int | None, str]:
     return None, None, said
 
 
-def _color(said: str, vocabulary: Vocabulary) -> tuple[str | None, str]:
+def _color(said: str, vocabulary: Vocabulary) -> tuple[str | None, str | None, str]:
+    """(colour wanted, colour not wanted, the words without it)."""
     hidden = said
     for word in NOT_COLORS:
         hidden = hidden.replace(word, "\0" * len(word))
     found = find_forms(hidden, vocabulary.colors)
     values = list(dict.fromkeys(value for _, _, value in found))
     if len(values) != 1:
-        return None, said  # two colours are left to the words ("black and white")
+        return None, None, said  # two colours are left to the words ("black and white")
     start, end, value = found[0]
-    return value, said[:start] + " " + said[end:]
+    before, after = said[:start], said[end:]
+    if NOT_COLOR.search(before):
+        return None, value, NOT_COLOR.sub(" ", before) + " " + after
+    return value, None, before + " " + after
 
 
 def _size(said: str, vocabulary: Vocabulary) -> tuple[str | None, str]:
@@ -281,4 +326,11 @@ def _cut(said: str, match: re.Match[str]) -> str:
 
 
 def _query(rest: str) -> str:
+    """What is left to search for; "" when only small words are."""
+    rest = DEAREST.sub(" ", CHEAPEST.sub(" ", rest))
+    words = _plain(rest)
+    return words if tokens(words) else ""
+
+
+def _plain(rest: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[?!？！,，。;；]", " ", FILLER.sub(" ", rest))).strip(" .-")

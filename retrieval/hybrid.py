@@ -1,11 +1,13 @@
 """Dense and BM25 together: candidates of both, fused by rank and by fitted weights into one probability.
 
 Cosines mean different things in different encoders (E5's live between 0.75 and 1), so they are first put on the scale
-of what unrelated texts have: `Weights.floor` and `Weights.spread` are measured when the index is built.
+of what unrelated texts have, question and text in English or Chinese: `Weights.scales` is measured when the index is
+built.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,15 @@ import numpy as np
 from ensemble.artifact import Artifact, Content
 from retrieval.encoder import Rows
 from retrieval.index import VectorIndex
-from retrieval.lexical import K1, LexicalIndex, title_tokens
+from retrieval.lexical import K1, LexicalIndex, is_han, title_tokens
 
 CANDIDATES = 60  # of each side
 LANGUAGES = ("en", "zh")
 PARTS = ("b", "h")
 RANK_CONSTANT = 60.0  # Cormack, Clarke and Buettcher 2009
-FEATURES = ("dense", "heading", "lexical", "title", "ranks", "best")
+FEATURES = ("dense", "heading", "lexical", "title", "ranks", "best", "covered")
+SAME = 0.9995  # cosine of a text with itself, in 8-bit encoders too
+Scales = tuple[tuple[float, float], ...]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -30,24 +34,34 @@ class Weights:
 
     floor: float = 0.78  # mean cosine of unrelated texts
     spread: float = 0.03  # their standard deviation
+    scales: Scales = ()  # (floor, spread) of Chinese question and text: neither, text, question, both; () the above
     dense: float = 0.6  # of the text
     heading: float = 0.8  # of the title or name, which is put like a question
     lexical: float = 2.0
     title: float = 1.5
     ranks: float = 1.0
     best: float = 0.0  # the better of the two dense ones
+    covered: float = 0.0  # share of the question's words, by their weight, that stand in the text
+    unanswered: float = 0.0  # likeness to questions known to have no answer (`Hybrid.unanswered`); below zero
+    asked: tuple[float, ...] = ()  # of the question's own row: what kind of question has an answer; () no opinion
     bias: float = -5.0
     threshold: float = 0.5
 
     def vector(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         return np.array([getattr(self, name) for name in FEATURES])
 
-    def to_json(self) -> dict[str, float]:
+    def scale(self, asked_han: bool, text_han: bool) -> tuple[float, float]:
+        """(floor, spread) of cosines of unrelated texts."""
+        return self.scales[2 * asked_han + text_han] if self.scales else (self.floor, self.spread)
+
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Weights":
-        return cls(**{name: float(value) for name, value in data.items()})
+        plain = {name: float(value) for name, value in data.items() if name not in ("scales", "asked")}
+        scales = tuple((float(floor), float(spread)) for floor, spread in data.get("scales", ()))
+        return cls(**plain, scales=scales, asked=tuple(float(value) for value in data.get("asked", ())))
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,30 @@ class Candidate:
     bm25: float
 
 
+@dataclass(frozen=True)
+class Unanswered:
+    """Questions that no help centre answers, as they are searched: (questions, dimension), and which are Chinese."""
+
+    rows: Rows
+    han: np.ndarray[Any, np.dtype[np.bool_]]
+
+    def likeness(self, row: Rows, han: bool, weights: Weights) -> float:
+        """How near the nearest of them come, on the scale of unrelated texts; the question itself does not count."""
+        scales = np.array([weights.scale(han, False), weights.scale(han, True)])[self.han.astype(int)]
+        cosines = self.rows @ row
+        near = np.sort(np.where(cosines > SAME, -np.inf, (cosines - scales[:, 0]) / scales[:, 1]))[::-1][:3]
+        return float((near[0] + near.mean()) / 2)
+
+    @classmethod
+    def load(cls, artifact: Artifact, name: str) -> "Unanswered | None":
+        with np.load(artifact.path(name), allow_pickle=False) as held:
+            return cls(held["rows"].astype(np.float32), held["han"]) if len(held["rows"]) else None
+
+    def write(self, path: Path) -> None:
+        with path.open("wb") as out:
+            np.savez(out, rows=self.rows.astype(np.float16), han=self.han)
+
+
 class Hybrid:
     """One searchable kind (products or passages). Row ids of the dense side are made by `row_id`."""
 
@@ -69,11 +107,13 @@ class Hybrid:
         lexical: LexicalIndex,
         weights: Weights,
         title_of: Callable[[str], str],
+        unanswered: Unanswered | None = None,
     ) -> None:
         self.dense = dense
         self.lexical = lexical
         self.weights = weights
         self._title_of = title_of
+        self.unanswered = unanswered
 
     def rank(
         self,
@@ -93,7 +133,7 @@ class Hybrid:
         ids, features, cosines, said = self.weighed(text, row, candidates=candidates, allowed=allowed)
         if not ids:
             return []
-        scores = 1 / (1 + np.exp(-(features @ self.weights.vector() + self.weights.bias)))
+        scores = 1 / (1 + np.exp(-(features @ self.weights.vector() + self.weights.bias + self._answerable(text, row))))
         found = [
             Candidate(id, float(score), float(cosine), said.get(id, 0.0))
             for id, score, cosine in zip(ids, scores, cosines, strict=True)
@@ -115,10 +155,17 @@ class Hybrid:
         ids = [id for id in {**{item_of(row_id): None for row_id, _ in near}, **said} if allowed is None or allowed(id)]
         if not ids:
             return [], np.zeros((0, len(FEATURES))), np.zeros(0), said
-        body, heading = self._cosines(ids, row)
-        best = np.fmax(body, heading)
+        body, heading, best = self._likeness(ids, row, is_han(text))
         missing = self.lexical.unknown(text) * float(np.log(1 + len(self.lexical)))
         return ids, self._features(ids, query, body, heading, said, missing), best, said
+
+    def _answerable(self, text: str, row: Rows) -> float:
+        """What the question alone says of having an answer: "what is your profit" has none in any help centre."""
+        asked, known = self.weights.asked, self.unanswered
+        said = float(row @ np.array(asked, dtype=np.float32)) if len(asked) == len(row) else 0.0
+        if known is None or not self.weights.unanswered:
+            return said
+        return said + self.weights.unanswered * known.likeness(row, is_han(text), self.weights)
 
     def add(self, dense: Mapping[str, Rows], texts: Mapping[str, str]) -> None:
         """Add or replace: rows by row id, texts by id."""
@@ -138,15 +185,26 @@ class Hybrid:
         return {**self.dense.files(prefix), **self.lexical.files(prefix)}
 
     @classmethod
-    def load(cls, artifact: Artifact, prefix: str, weights: Weights, title_of: Callable[[str], str]) -> "Hybrid":
-        return cls(VectorIndex.load(artifact, prefix), LexicalIndex.load(artifact, prefix), weights, title_of)
+    def load(
+        cls,
+        artifact: Artifact,
+        prefix: str,
+        weights: Weights,
+        title_of: Callable[[str], str],
+        unanswered: Unanswered | None = None,
+    ) -> "Hybrid":
+        dense, lexical = VectorIndex.load(artifact, prefix), LexicalIndex.load(artifact, prefix)
+        return cls(dense, lexical, weights, title_of, unanswered)
 
-    def _cosines(self, ids: Sequence[str], row: Rows) -> tuple[Array, Array]:
-        """(ids,) cosines of the text and of the heading, each the best of the languages the item is written in."""
+    def _likeness(self, ids: Sequence[str], row: Rows, han: bool) -> tuple[Array, Array, Array]:
+        """(ids,) of the text and of the heading, on the scale of unrelated texts, each the best of the languages the
+        item is written in; and the best cosine."""
         wanted = [row_id(id, language, part) for id in ids for part in PARTS for language in LANGUAGES]
-        scores = self.dense.scores_of(wanted, row).reshape(len(ids), len(PARTS), len(LANGUAGES))
-        best = np.fmax.reduce(scores, axis=2)
-        return np.nan_to_num(best[:, 0], nan=self.weights.floor), np.nan_to_num(best[:, 1], nan=self.weights.floor)
+        cosines = self.dense.scores_of(wanted, row).reshape(len(ids), len(PARTS), len(LANGUAGES))
+        scales = np.array([self.weights.scale(han, language == "zh") for language in LANGUAGES])
+        best = np.fmax.reduce((cosines - scales[:, 0]) / scales[:, 1], axis=2)
+        nearest = np.fmax.reduce(cosines.reshape(len(ids), -1), axis=1)
+        return np.nan_to_num(best[:, 0]), np.nan_to_num(best[:, 1]), np.nan_to_num(nearest)
 
     def _features(
         self,
@@ -163,9 +221,8 @@ class Hybrid:
         dense_rank[np.argsort(-np.fmax(body, heading), kind="stable")] = np.arange(len(ids))
         spoken = {id: rank for rank, id in enumerate(said)}
         out = np.zeros((len(ids), len(FEATURES)))
-        out[:, 0] = (body - self.weights.floor) / self.weights.spread
-        out[:, 1] = (heading - self.weights.floor) / self.weights.spread
-        out[:, 5] = np.maximum(out[:, 0], out[:, 1])
+        out[:, 0], out[:, 1], out[:, 5] = body, heading, np.maximum(body, heading)
+        out[:, 6] = self.lexical.covered(ids, weight) / total
         for position, id in enumerate(ids):
             title = title_tokens(self._title_of(id))
             out[position, 2] = said.get(id, 0.0) / (total * (K1 + 1))

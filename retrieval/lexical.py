@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,11 @@ def normalise(text: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFD", wide) if not unicodedata.combining(char))
 
 
+def is_han(text: str) -> bool:
+    """True for a text that is read as Chinese: any Han character makes it so."""
+    return CJK.search(text) is not None
+
+
 def stem(word: str) -> str:
     """A light stem: what plural, -ing, -ed and possessive add is cut, nothing that changes the word."""
     word = word.removesuffix("'s").replace("'", "")
@@ -99,6 +104,19 @@ class _Part:
     rows: Ints
     counts: Floats  # occurrences of the term in the text
     lengths: Floats  # (texts,) terms of each text
+
+    @cached_property
+    def order(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Rows in the order of their ids, to find the row of an id without a table of all."""
+        return np.argsort(self.ids, kind="stable")
+
+    def rows_of(self, ids: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """(len(ids),) rows; -1 for an id that is not here."""
+        if not len(self.ids):
+            return np.full(len(ids), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self.ids, ids, sorter=self.order), len(self.ids) - 1)
+        rows = self.order[at]
+        return np.where(self.ids[rows] == ids, rows, -1)
 
     def postings(self, term: str) -> tuple[Ints, Floats]:
         number = self.terms.get(term)
@@ -178,6 +196,21 @@ class LexicalIndex:
             scores = _scores(part, {term: weight * idf[term] for term, weight in query.items()}, mean)
             hits += _best(part, scores, gone, limit)
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:limit]
+
+    def covered(self, ids: Sequence[str], weights: Mapping[str, float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """(len(ids),) sum of the weights of those terms that each text holds."""
+        state = self._state
+        named = np.array([id.encode() for id in ids])
+        out = np.zeros(len(ids))
+        gone = np.fromiter(state.gone, np.int64, len(state.gone))
+        for part, removed in ((state.large, gone), (state.small, gone[:0])):
+            rows = part.rows_of(named)
+            here = np.flatnonzero((rows >= 0) & ~np.isin(rows, removed))
+            for term, weight in weights.items():
+                held, _ = part.postings(term)
+                if len(held) and len(here):
+                    out[here[np.isin(rows[here], held)]] += weight
+        return out
 
     def idf(self, term: str) -> float:
         return self._idf(self._state, term)

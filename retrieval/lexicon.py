@@ -51,7 +51,7 @@ SHELVES: Mapping[str, tuple[str, ...]] = {
     ),
     "cooking": ("cooking", "stove", "stoves", "camping cookware", "炊具", "炉具", "炉头", "户外炊具"),
     "lighting": (
-        "lighting", "lamp", "lamps", "lantern", "lanterns", "headlamp", "headlamps", "torch",
+        "lighting", "lamp", "lamps", "lantern", "lanterns", "headlamp", "headlamps", "headtorch", "head torch", "torch",
         "flashlight", "flashlights", "灯具", "灯", "头灯", "手电筒", "营地灯",
     ),
     "navigation": ("navigation", "compass", "compasses", "gps", "指南针", "导航"),

@@ -1,6 +1,6 @@
 """Search as the house asks for it: products for a wish, passages for a question, a product's facts for one on it.
 
-    search = Search.open(models / "index", open_encoder(models / "encoder"))
+    search = Search.open(models / "index", search_encoder("offline", models))
     search.products("red running shoes under 80", language="en").hits
     search.passages("how long do I have to return something?", language="en")
     search.product_question("P-17", "is it waterproof?", "en")
@@ -19,10 +19,10 @@ from ensemble import artifact
 from ensemble.artifact import ArtifactError
 from retrieval.attributes import product_fact
 from retrieval.documents import Document, Passage, Product, Variant, cut
-from retrieval.encoder import Encoder, Rows
+from retrieval.encoder import Encoder, Rows, as_headings
 from retrieval.extract import Extractor
-from retrieval.filters import Filters, understand, wants_cheaper, wants_more
-from retrieval.hybrid import CANDIDATES, LANGUAGES, PARTS, Candidate, Hybrid, Weights, item_of, row_id
+from retrieval.filters import Filters, by_price, understand, wants_cheaper, wants_more
+from retrieval.hybrid import CANDIDATES, LANGUAGES, PARTS, Candidate, Hybrid, Unanswered, Weights, item_of, row_id
 from retrieval.index import VectorIndex
 from retrieval.lexical import LexicalIndex, normalise, title_tokens, tokens
 from retrieval.lexicon import Vocabulary, vocabulary
@@ -149,7 +149,13 @@ class Search:
         return cls(
             encoder,
             products=Hybrid.load(held, "products", Weights.from_json(facts["products"]), titles_of(product_store)),
-            passages=Hybrid.load(held, "passages", Weights.from_json(facts["passages"]), headings_of(passage_store)),
+            passages=Hybrid.load(
+                held,
+                "passages",
+                Weights.from_json(facts["passages"]),
+                headings_of(passage_store),
+                Unanswered.load(held, "unanswered.npz"),
+            ),
             product_store=product_store,
             passage_store=passage_store,
             words=Vocabulary.from_json(held.json("vocabulary.json")),
@@ -197,7 +203,7 @@ class Search:
         if not ranked and previous and wants_cheaper(text) and previous.shown_prices_minor:
             asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
             ranked = self._ranked(asked, text, exclude=known)
-        hits = tuple(self._varied(ranked, language)[:limit])
+        hits = tuple((_extreme(ranked, by_price(text)) or self._varied(ranked, language))[:limit])
         relaxed = () if hits else self._relaxed(asked, text, known, language, limit)
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
@@ -457,7 +463,7 @@ def lexical_product_text(product: Product) -> str:
 def product_rows(items: Sequence[tuple[Product, str]], encoder: Encoder) -> dict[str, Rows]:
     """Rows of products in a language: the whole text, and the name, which reads like what customers type."""
     texts = encoder.encode_passages([product_text(product, language) for product, language in items])
-    names = encoder.encode_queries([product.name(language) for product, language in items])
+    names = as_headings(encoder.encode_queries([product.name(language) for product, language in items]))
     rows = {row_id(p.id, language, "b"): row for (p, language), row in zip(items, texts, strict=True)}
     rows.update({row_id(p.id, language, "h"): row for (p, language), row in zip(items, names, strict=True)})
     return rows
@@ -466,7 +472,7 @@ def product_rows(items: Sequence[tuple[Product, str]], encoder: Encoder) -> dict
 def passage_rows(items: Sequence[Passage], encoder: Encoder) -> dict[str, Rows]:
     """Rows of passages: the text, and title with heading, encoded as a question because they are put like one."""
     texts = encoder.encode_passages([passage.searchable for passage in items])
-    titles = encoder.encode_queries([f"{passage.title} {passage.heading}".strip() for passage in items])
+    titles = as_headings(encoder.encode_queries([f"{passage.title} {passage.heading}".strip() for passage in items]))
     rows = {row_id(p.id, p.language, "b"): row for p, row in zip(items, texts, strict=True)}
     rows.update({row_id(p.id, p.language, "h"): row for p, row in zip(items, titles, strict=True)})
     return rows
@@ -501,6 +507,15 @@ def _fit(product: Product, asked: Filters, exclude: Iterable[str]) -> ProductHit
         return None
     variants = asked.variants_of(product)
     return ProductHit(product, 0.0, tuple(variants)) if variants else None
+
+
+def _extreme(ranked: Sequence[tuple[Candidate, ProductHit]], order: int) -> list[ProductHit]:
+    """ "The cheapest tent": what fits about as well as the best, by price, in stock first; [] when not asked for."""
+    if not order or not ranked:
+        return []
+    least = ranked[0][0].score * 0.5
+    fitting = [hit for candidate, hit in ranked if candidate.score >= least]
+    return sorted(fitting, key=lambda hit: (not hit.in_stock, order * hit.price_minor, hit.product.id))
 
 
 def _given(understood: Filters, given: Filters | None) -> Filters:

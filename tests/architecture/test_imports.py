@@ -21,6 +21,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "retrieval": ("ensemble",),
     "retrieval.build": ("ensemble", "bot.settings", "bot.database", "nlu_models.encoders"),
     "retrieval.evaluate": ("ensemble", "bot.settings", "bot.database", "nlu_models.encoders"),
+    "retrieval.fit": ("ensemble", "bot.settings", "bot.database"),
     # Each library of models has one module that reads the shop's tables into its plain types.
     "retrieval.shop_source": ("ensemble", "bot.database"),
     "nlu_models.catalogue": ("ensemble", "bot.database"),

@@ -1,0 +1,66 @@
+"""Whether a question has an answer at all: scales by language, doubt by known questions, weights that are saved."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from retrieval.calibrate import passage_weights, scale_of
+from retrieval.fit import Asked, best, fit, read_questions, threshold
+from retrieval.hybrid import FEATURES, Unanswered, Weights
+from tests.benchmarks.test_question_sets import rows
+
+
+def test_weights_survive_being_saved():
+    held = Weights(scales=((0.4, 0.1), (0.5, 0.1), (0.6, 0.1), (0.7, 0.1)), asked=(0.5, -0.5), unanswered=-1.0)
+    assert Weights.from_json(held.to_json()) == held
+
+
+def test_each_pair_of_languages_has_its_own_scale():
+    held = Weights(scales=((0.4, 0.1), (0.5, 0.2), (0.6, 0.3), (0.7, 0.4)))
+    assert held.scale(False, True) == (0.5, 0.2)
+    assert held.scale(True, False) == (0.6, 0.3)
+    assert Weights(floor=0.1, spread=0.2).scale(True, True) == (0.1, 0.2)
+
+
+def test_a_question_like_one_without_an_answer_is_doubted_but_not_because_of_itself():
+    known = Unanswered(np.eye(3, dtype=np.float32), np.zeros(3, dtype=bool))
+    weights = Weights(floor=0.0, spread=0.1)
+    near, itself = np.array([0.9, 0.4, 0.1], np.float32), np.array([1.0, 0.0, 0.0], np.float32)
+    assert known.likeness(near, False, weights) > 5
+    assert known.likeness(itself, False, weights) == -np.inf or known.likeness(itself, False, weights) <= 0
+
+
+def test_the_scale_of_unrelated_texts_is_none_without_texts():
+    assert scale_of([], [np.ones(2, np.float32)]) is None
+
+
+def test_fitting_finds_what_tells_right_from_wrong():
+    generator = np.random.default_rng(0)
+    asked = []
+    for number in range(80):
+        features = np.zeros((5, len(FEATURES)))
+        features[:, 0] = generator.normal(size=5)
+        right = np.zeros(5, dtype=bool)
+        if number % 2:
+            right[0] = True
+            features[0, 0] += 6
+        asked.append(Asked(features, right, np.zeros(2, np.float32), 0.0))
+    weights, bias = fit(asked)
+    made = replace(Weights(), **dict(zip(FEATURES, map(float, weights), strict=True)), bias=bias)
+    scores = np.array([best(made, each)[0] for each in asked])
+    has = np.array([each.right.any() for each in asked])
+    least = threshold(scores, has)
+    assert (scores[has] > least).mean() > 0.9
+    assert (scores[~has] > least).mean() <= 0.02
+
+
+def test_what_the_question_says_counts_only_with_the_encoder_it_was_learnt_on():
+    assert passage_weights("another").asked == ()
+    assert passage_weights("another").threshold > 0
+
+
+@pytest.mark.parametrize("name", ["unanswerable", "answerable"])
+def test_no_question_of_a_benchmark_is_one_that_is_learnt_from(name):
+    learnt = {question.text.lower() for question in read_questions()}
+    assert not learnt & {row["question"].lower() for row in rows(name)}
