@@ -95,7 +95,7 @@ STEPS = (
     ),
     Step(
         "encoder",
-        "multilingual BERT",
+        "multilingual and English BERT",
         _module("nlu_models.encoders", "prepare"),
         ("nlu_models/encoders.py",),
         lambda settings: settings.models / "encoder",
@@ -131,7 +131,7 @@ STEPS = (
         "recommendations",
         "recommenders and their ensemble",
         _module("actions.recommendation.train"),
-        ("actions/recommendation", "ensemble"),
+        ("actions/recommendation", "ensemble", "retrieval/paired.py", "retrieval/encoder.py"),  # reads the index's rows
         _model("recommendation"),
         ("encoder", "database_url"),
         ("demo shop", "index"),
