@@ -8,6 +8,7 @@ nothing it is made from changed.
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from retrieval.shop_source import read_documents, read_products
 from retrieval.store import line_of
 
 ENCODED_TOGETHER = 256
+READ_TOGETHER = 10_000
+SAMPLED = 8_000
 FORMAT = "3"  # of the artifact: raised when older ones can no longer be read
 
 Tick = Callable[[int], None]
@@ -60,27 +63,31 @@ def build(
     """Encode, index, calibrate and save."""
     passages = [passage for document in documents for passage in cut(document)]
     spoken = [(product, language) for product in products for language in languages_of(product)]
-    rows_of_products = _encoded(spoken, lambda part: product_rows(part, encoder), tick)
-    rows_of_passages = _encoded(passages, lambda part: passage_rows(part, encoder), tick)
-    fitted = calibrate.calibrated(rows_of_products, rows_of_passages, encoder.name)
-    files = {
-        **_built(rows_of_products, encoder).files("products"),
-        **LexicalIndex.built((product.id, lexical_product_text(product)) for product in products).files("products"),
-        **_built(rows_of_passages, encoder).files("passages"),
-        **LexicalIndex.built((passage.id, passage.searchable) for passage in passages).files("passages"),
-        "unanswered.npz": calibrate.unanswered(encoder).write,
-        "products.jsonl": _lines(products),
-        "passages.jsonl": _lines(passages),
-        "vocabulary.json": json.dumps(vocabulary(products).to_json(), ensure_ascii=False).encode(),
-        "search.json": json.dumps(
-            {
-                "format": FORMAT,
-                "encoder": encoder.name,
-                "products": fitted.products.to_json(),
-                "passages": fitted.passages.to_json(),
-            }
-        ).encode(),
-    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder.parent) as scratch:
+        product_side = RowFile(Path(scratch) / "products", encoder.dimension)
+        passage_side = RowFile(Path(scratch) / "passages", encoder.dimension)
+        product_side.encode(spoken, lambda part: product_rows(part, encoder), tick)
+        passage_side.encode(passages, lambda part: passage_rows(part, encoder), tick)
+        fitted = calibrate.calibrated(product_side.sample(), passage_side.sample(), encoder.name)
+        files = {
+            **product_side.index().files("products"),
+            **LexicalIndex.built((product.id, lexical_product_text(product)) for product in products).files("products"),
+            **passage_side.index().files("passages"),
+            **LexicalIndex.built((passage.id, passage.searchable) for passage in passages).files("passages"),
+            "unanswered.npz": calibrate.unanswered(encoder).write,
+            "products.jsonl": _lines(products),
+            "passages.jsonl": _lines(passages),
+            "vocabulary.json": json.dumps(vocabulary(products).to_json(), ensure_ascii=False).encode(),
+            "search.json": json.dumps(
+                {
+                    "format": FORMAT,
+                    "encoder": encoder.name,
+                    "products": fitted.products.to_json(),
+                    "passages": fitted.passages.to_json(),
+                }
+            ).encode(),
+        }
     manifest = artifact.save(
         folder, KIND, files, data_sha256=data_sha256(products, documents, encoder.name), metrics=fitted.metrics
     )
@@ -143,21 +150,47 @@ def _with_progress(
         return build(folder, products, documents, encoder, tick=lambda count: progress.advance(task, count))
 
 
-def _encoded(
-    items: Sequence[Item], encode: Callable[[Sequence[Item]], dict[str, Rows]], tick: Tick | None
-) -> dict[str, Rows]:
-    rows: dict[str, Rows] = {}
-    for start in range(0, len(items), ENCODED_TOGETHER):
-        part = items[start : start + ENCODED_TOGETHER]
-        rows.update(encode(part))
-        if tick:
-            tick(len(part))
-    return rows
+class RowFile:
+    """Rows on disk while an index is made: what is in memory is one batch, their ids, and the index itself."""
 
+    def __init__(self, file: Path, dimension: int) -> None:
+        self.ids: list[str] = []
+        self.dimension = dimension
+        self._file = file
+        file.touch()
 
-def _built(rows: dict[str, Rows], encoder: Encoder) -> VectorIndex:
-    stacked = np.stack(list(rows.values())) if rows else np.zeros((0, encoder.dimension), dtype=np.float32)
-    return VectorIndex.built(list(rows), stacked, gpu=False)
+    def encode(
+        self, items: Sequence[Item], encode: Callable[[Sequence[Item]], dict[str, Rows]], tick: Tick | None = None
+    ) -> None:
+        """Append the rows of all items."""
+        with self._file.open("ab") as out:
+            for start in range(0, len(items), ENCODED_TOGETHER):
+                part = items[start : start + ENCODED_TOGETHER]
+                rows = encode(part)
+                self.ids += rows
+                out.write(np.stack(list(rows.values())).astype(np.float32).tobytes())
+                if tick:
+                    tick(len(part))
+
+    def batches(self) -> Iterator[tuple[Sequence[str], Rows]]:
+        """(ids, rows), read from the disk anew."""
+        for start in range(0, len(self.ids), READ_TOGETHER):
+            ids = self.ids[start : start + READ_TOGETHER]
+            count, offset = len(ids) * self.dimension, start * self.dimension * 4
+            rows = np.fromfile(self._file, dtype=np.float32, count=count, offset=offset)
+            yield ids, rows.reshape(len(ids), self.dimension)
+
+    def sample(self, most: int = SAMPLED) -> dict[str, Rows]:
+        """Some rows, evenly from the whole, enough to measure the scale of cosines."""
+        step = max(1, len(self.ids) // most)
+        if not self.ids:
+            return {}
+        rows: Rows = np.memmap(self._file, np.float32, "r", shape=(len(self.ids), self.dimension))
+        # an odd step takes texts and headings in turn
+        return {self.ids[at]: np.array(rows[at]) for at in range(0, len(self.ids), step | 1)}
+
+    def index(self) -> VectorIndex:
+        return VectorIndex.streamed(self.dimension, self.batches, len(self.ids), gpu=False)
 
 
 def _lines(items: Iterable[Product | Passage]) -> Callable[[Path], None]:

@@ -7,7 +7,9 @@ row. Where a set gives training rows (AFQMC), only those are learnt from, and ro
 import csv
 import gzip
 import json
+import resource
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +33,17 @@ from tests.benchmarks import report
 from tests.benchmarks.report import Row
 
 OWN = Path(__file__).parent / "data"
-PARTS = ("synthetic_100k", "guard", "unanswerable", "ecommerce_faq", "stackfaq", "chorus_electronics", "pairs", "gpu")
+PARTS = (
+    "synthetic_100k",
+    "synthetic_1m",
+    "guard",
+    "unanswerable",
+    "ecommerce_faq",
+    "stackfaq",
+    "chorus_electronics",
+    "pairs",
+    "gpu",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     set_threads(1)
     runs: Mapping[str, Callable[[], list[Row]]] = {
         "synthetic_100k": lambda: synthetic(100_000),
+        "synthetic_1m": lambda: million(1_000_000),
         "guard": guarded,
         "unanswerable": lambda: unanswerable(encoder),
         "ecommerce_faq": lambda: ecommerce_faq(arguments.data / "ecommerce_faq", encoder),
@@ -89,6 +102,78 @@ def synthetic(count: int) -> list[Row]:
         Row(data, "kefu", "qps_over_flat", ours / theirs),
         Row(data, "kefu", "build_seconds", built),
     ]
+
+
+def million(count: int) -> list[Row]:
+    """Build time, memory and recall of a large index that is read in batches, and changes while it is searched."""
+    size = 50_000
+
+    def batches() -> Iterator[tuple[Sequence[str], Any]]:
+        for start in range(0, count, size):
+            yield [str(number) for number in range(start, start + size)], some_rows(start // size, size, count)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    with report.progress() as bar:
+        task = bar.add_task("passages", total=count)
+        index = VectorIndex.streamed(384, batches, count, gpu=False, tick=lambda done: bar.advance(task, done))
+    built = time.perf_counter() - started
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    queries = unit(some_rows(1, size, count)[:200] + np.random.default_rng(9).normal(scale=0.02, size=(200, 384)))
+    best = [[] for _ in queries]  # type: ignore[var-annotated]
+    for ids, rows in batches():
+        for line, scores in zip(best, queries @ rows.T, strict=True):
+            near = np.argpartition(-scores, 10)[:10]
+            line += [(float(scores[at]), ids[at]) for at in near]
+    exact = [{id for _, id in sorted(line, reverse=True)[:10]} for line in best]
+    found = [{id for id, _ in hits} for hits in index.search(queries, 10)]
+    data = f"synthetic_{count // 1_000_000}m"
+    return [
+        Row(data, "kefu", "recall@10", *metrics.interval([len(a & b) / 10 for a, b in zip(found, exact, strict=True)])),
+        Row(data, "kefu", "qps", per_second(lambda row: index.search(row, 10), queries, 1000)),
+        Row(data, "kefu", "build_seconds", built),
+        Row(data, "kefu", "build_mib", peak),
+        *changes(index, queries, data),
+    ]
+
+
+def changes(index: VectorIndex, queries: Any, data: str) -> list[Row]:
+    """How long a change takes until it is found, and the longest a search took meanwhile."""
+    index.add(["first"], some_rows(0, 10, 1000)[:1])  # the first change makes the table of ids
+    waits: list[float] = []
+    done = threading.Event()
+
+    def search() -> None:
+        while not done.is_set():
+            started = time.perf_counter()
+            index.search(queries[:1], 10)
+            waits.append(time.perf_counter() - started)
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    seen = []
+    fresh = some_rows(3, 50, 1000)
+    for number, row in enumerate(fresh):
+        started = time.perf_counter()
+        index.add([f"new-{number}"], row[None])
+        assert index.search(row[None], 1)[0][0][0] == f"new-{number}"
+        seen.append(time.perf_counter() - started)
+        index.remove([f"new-{number}"])
+        assert f"new-{number}" not in index
+    done.set()
+    thread.join()
+    return [
+        Row(data, "kefu", "change_seconds_most", max(seen)),
+        Row(data, "kefu", "search_seconds_most_meanwhile", max(waits)),
+    ]
+
+
+def some_rows(number: int, size: int, count: int) -> Any:
+    """Batch `number` of unit rows in clusters; the same each time it is asked for."""
+    centres = unit(np.random.default_rng(0).normal(size=(max(10, count // 100), 384)).astype(np.float32))
+    generator = np.random.default_rng(1000 + number)
+    rows = centres[generator.integers(0, len(centres), size)]
+    return unit(rows + generator.normal(scale=0.04, size=rows.shape).astype(np.float32))
 
 
 def clustered(count: int, width: int, *, queries: int = 1000) -> tuple[Any, Any]:
