@@ -89,9 +89,12 @@ def standardised(scores: Array) -> Array:
             spread = np.nanstd(part, axis=1, keepdims=True)
         else:
             heard, part = np.ones(len(block), dtype=bool), block
-            mean, spread = part.mean(axis=1, keepdims=True), part.std(axis=1, keepdims=True)
+            mean = part.mean(axis=1, keepdims=True)
+            # one pass instead of three: this is the busiest line of an answer
+            squares = np.einsum("ij,ij->i", part, part)[:, None] / part.shape[1]
+            spread = np.sqrt(np.maximum(squares - mean**2, 0))
         deviations = (part - mean) / np.maximum(spread, 1e-9)
-        high = deviations > BENT
+        high = np.nonzero(deviations > BENT)
         deviations[high] = BENT * (1 + np.log(deviations[high] / BENT))
         out[member, heard] = np.maximum(deviations, LOWEST)
     return out

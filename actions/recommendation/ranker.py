@@ -97,13 +97,10 @@ class Ranker:
         own_shelf = np.bincount(self.products.shelf[asker.items], weights=0.5 ** (age / 30), minlength=1)
         shelf = self.products.shelf[chosen]
         share = np.where(shelf < len(own_shelf), own_shelf[np.minimum(shelf, len(own_shelf) - 1)], 0.0)
-        last = np.full(len(chosen), np.nan)
-        times = np.zeros(len(chosen))
-        for position, item in enumerate(chosen):
-            own = asker.items == item
-            if own.any():
-                last[position] = age[own].min()
-                times[position] = own.sum()
+        own = chosen[:, None] == asker.items[None]  # (chosen, events)
+        times = own.sum(axis=1)
+        last = np.where(own, age[None], np.inf).min(axis=1, initial=np.inf)
+        last = np.where(times > 0, last, np.nan)
         price = np.log(np.maximum(self.products.price[chosen], 1))
         return np.column_stack(
             [

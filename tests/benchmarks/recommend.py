@@ -154,6 +154,8 @@ def amazon(folder: Path, epochs: int, kept: Path | None, step: Step, bar: Any) -
     data = interactions(events, items, weights={"purchase": 1.0})
     before, customers, last = leave_last_out(data)
     past, earlier_customers, earlier = leave_last_out(before)
+    ends = np.searchsorted(data.customer, np.arange(1, len(data.customers) + 1))
+    refuse_shared(before, data.rows(ends - 1))
     asked = asked_last(past, earlier_customers, earlier)
     tested = asked_last(before, customers, last)
     attributes = next(iter(sorted(folder.glob("*item2attributes.json"))), None)

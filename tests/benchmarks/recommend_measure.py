@@ -19,14 +19,14 @@ from actions.recommendation.spread import spread_out, weight_of_many
 from retrieval import metrics
 from tests.benchmarks.report import Row
 
-FUSIONS = ("average", "rank", "vote")
+FUSIONS = ("average", "rank", "vote")  # that need no fitting
 BLOCK = 500  # users scored at a time
 POOLED = 60  # best of each member that compete while choosing
 MOST_LOSS = 0.03  # of NDCG, for coverage
 SPREADS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the trees
 PARTS = (0.4, 0.8)  # of the validation users: weights | trees | choices
-MOST_CHOSEN_ON = 12_000  # validation users
+MOST_CHOSEN_ON = 7_500  # validation users
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def measured(
     many = weight_of_many(before)
     found: dict[str, list[list[int]]] = {}
     for block in tested.blocks():
-        for system, scores in systems(members, names, choice, many, block).items():
-            found.setdefault(system, []).extend(lists(scores, block))
+        for system, ranked in answered(members, names, choice, many, block).items():
+            found.setdefault(system, []).extend(ranked)
     rows: list[Row] = []
     for system, ranked in found.items():
         rows.append(Row(data, system, "ndcg@10", *metrics.interval(ndcg(ranked, tested))))
@@ -115,38 +115,51 @@ def measured(
     return [*rows, *(speed_rows(data, members, choice, many, tested.askers) if speed else [])]
 
 
-def systems(members: Sequence[Member], names: Sequence[str], choice: Choice, many: Any, block: Asked) -> dict[str, Any]:
-    """system -> (users, items) scores; `kefu` is what ships."""
+def answered(
+    members: Sequence[Member], names: Sequence[str], choice: Choice, many: Any, block: Asked
+) -> dict[str, list[list[int]]]:
+    """system -> the ten products it lists for each user; `kefu` is what ships."""
     even = scored(members, block.askers)
-    out = {name: fuse("average", even[n : n + 1]) for n, name in enumerate(names)}
-    out |= {name: fuse(name, even) for name in FUSIONS}
-    out["weighted"] = fuse("weighted", even, choice.weights)
-    out["stacked"], out["blended"] = out["weighted"].copy(), out["weighted"].copy()
+    out = {name: lists(own, block) for name, own in zip(names, even, strict=True)}
+    out["average"] = lists(fuse("weighted", even, np.ones(len(even))), block)
+    pool = _pool(even, block)
+    for name in ("rank", "vote"):  # by places: only those that some member puts high can win
+        best = best_first(np.where(pool.open, fuse(name, pool.even), -np.inf), 10)
+        out[name] = np.take_along_axis(pool.items, best, axis=1).tolist()
+    fused = fuse("weighted", even, choice.weights)
+    out["weighted"] = lists(fused, block)
+    stacked, final = fused.copy(), fused
     for row, asker in enumerate(block.askers):
-        held = out["weighted"][row].copy()
+        held = fused[row].copy()
         held[asker.items] = -np.inf
         trees = choice.ranker.rescored(even[:, row], held, asker)
-        out["stacked"][row] = np.where(np.isnan(trees), held - 100.0, trees)
-        out["blended"][row] = blended(held, trees, choice.share)
-    out["kefu"] = spread_out(out["blended"], many, choice.spread)
+        stacked[row] = np.where(np.isnan(trees), held - 100.0, trees)
+        final[row] = blended(held, trees, choice.share)
+    out["stacked"] = lists(stacked, block)
+    out["kefu"] = lists(spread_out(final, many, choice.spread), block)
     return out
 
 
 def pooled(members: Sequence[Member], asked: Asked) -> Pool:
-    evens, numbers, opens = [], [], []
-    for block in asked.blocks():
-        even = scored(members, block.askers)
-        for row, asker in enumerate(block.askers):
-            even[:, row, asker.items] = np.where(np.isnan(even[:, row, asker.items]), np.nan, LOWEST)
-        best = [best_first(np.nan_to_num(own, nan=LOWEST), POOLED) for own in even]
-        items = np.sort(np.concatenate(best, axis=1), axis=1)
-        repeated = np.zeros(items.shape, dtype=bool)
-        repeated[:, 1:] = items[:, 1:] == items[:, :-1]
-        owned = np.array([np.isin(own, asker.items) for own, asker in zip(items, block.askers, strict=True)])
-        evens.append(np.take_along_axis(even, items[None], axis=2))
-        numbers.append(items)
-        opens.append(~repeated & ~owned)
-    return Pool(np.concatenate(evens, axis=1), np.concatenate(numbers), np.concatenate(opens), asked)
+    parts = [_pool(scored(members, block.askers), block) for block in asked.blocks()]
+    return Pool(
+        np.concatenate([part.even for part in parts], axis=1),
+        np.concatenate([part.items for part in parts]),
+        np.concatenate([part.open for part in parts]),
+        asked,
+    )
+
+
+def _pool(even: Any, block: Asked) -> Pool:
+    held = np.nan_to_num(even, nan=LOWEST)
+    for row, asker in enumerate(block.askers):
+        held[:, row, asker.items] = LOWEST
+    best = [best_first(own, POOLED) for own in held]
+    items = np.sort(np.concatenate(best, axis=1), axis=1)
+    repeated = np.zeros(items.shape, dtype=bool)
+    repeated[:, 1:] = items[:, 1:] == items[:, :-1]
+    owned = np.array([np.isin(own, asker.items) for own, asker in zip(items, block.askers, strict=True)])
+    return Pool(np.take_along_axis(even, items[None], axis=2), items, ~repeated & ~owned, block)
 
 
 def chosen_on(pool: Pool, names: Sequence[str], past: Interactions) -> Choice:
