@@ -15,6 +15,7 @@ from ensemble import combine
 FUSIONS = ("average", "weighted", "rank", "vote")
 GROUPS = ("new", "few", "regular")
 FEW_EVENTS = 10  # below it a customer is "few"
+LED = 0.2  # weight of the others where the search starts from the best member
 LOWEST = -4.0  # deviations
 BENT = 2.0  # deviations above which scores grow as their logarithm
 
@@ -156,7 +157,7 @@ def fitted(
     rounds: int = 3,
     steps: Sequence[float] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
 ) -> dict[str, tuple[float, ...]]:
-    """Weights a group by coordinate search on validation data.
+    """Weights a group by coordinate search on validation data, from even weights and from the best member's lead.
 
     Args:
         scores: group -> (members, rows, items), standardised.
@@ -164,20 +165,36 @@ def fitted(
     """
     chosen: dict[str, tuple[float, ...]] = {}
     for group, held in scores.items():
-        weights = np.ones(len(members))
-        best = quality(group, fuse("weighted", held, weights))
-        for _ in range(rounds):
-            before = best
-            for member in range(len(members)):
-                for factor in steps:
-                    trial = weights.copy()
-                    trial[member] = factor if weights[member] == 0 else weights[member] * factor
-                    if trial.sum() == 0:
-                        continue
-                    value = quality(group, fuse("weighted", held, trial))
-                    if value > best + 1e-6:
-                        best, weights = value, trial
-            if best == before:
-                break
+
+        def value_of(weights: Array, group: str = group, held: Array = held) -> float:
+            return quality(group, fuse("weighted", held, weights))
+
+        alone = [value_of(row) for row in np.eye(len(members))]
+        led = np.full(len(members), LED)  # by the best member
+        led[int(np.argmax(alone))] = 1.0
+        found = [_climbed(start, value_of, rounds, steps) for start in (np.ones(len(members)), led)]
+        weights = max(found, key=lambda one: one[0])[1]
         chosen[group] = tuple(float(weight) for weight in weights / weights.sum())
     return chosen
+
+
+def _climbed(
+    start: Array, value_of: Callable[[Array], float], rounds: int, steps: Sequence[float]
+) -> tuple[float, Array]:
+    """Each weight in turn by the step that helps most, until a round brings nothing; (value, weights)."""
+    weights, best = start, value_of(start)
+    for _ in range(rounds):
+        before = best
+        for member in range(len(weights)):
+            base = weights
+            for factor in steps:
+                trial = base.copy()
+                trial[member] = factor * (base[member] or base[base > 0].mean())
+                if trial.sum() == 0:
+                    continue
+                value = value_of(trial)
+                if value > best + 1e-6:
+                    best, weights = value, trial
+        if best == before:
+            break
+    return best, weights
