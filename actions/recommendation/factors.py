@@ -43,7 +43,7 @@ class Ease:
         weights[np.diag_indices_from(weights)] = 0.0
         if not np.isfinite(weights).all():
             raise FitError("ease: weights hold NaN; raise the regularisation")
-        self.weights_ = weights.astype(np.float32)
+        self.weights_ = np.ascontiguousarray(weights, dtype=np.float32)  # else each product with it copies it first
         return self
 
     def scores(self, askers: Sequence[Asker]) -> Scores:
@@ -59,7 +59,7 @@ class Ease:
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
         regularisation, half_life, power, most = arrays["settings"].tolist()
         member = cls(regularisation=regularisation, half_life_days=half_life or None, power=power, most_items=int(most))
-        member.weights_ = arrays["weights"].astype(np.float32)
+        member.weights_ = np.ascontiguousarray(arrays["weights"], dtype=np.float32)
         return member
 
 
