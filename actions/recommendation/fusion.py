@@ -15,6 +15,7 @@ from ensemble import combine
 FUSIONS = ("average", "weighted", "rank", "vote")
 GROUPS = ("new", "few", "regular")
 FEW_EVENTS = 10  # below it a customer is "few"
+HIGH = 60  # best of each member among which weights are searched
 LED = 0.2  # weight of the others where the search starts from the best member
 LOWEST = -4.0  # deviations
 BENT = 2.0  # deviations above which scores grow as their logarithm
@@ -164,10 +165,15 @@ def fitted(
         quality: (group, fused scores) -> what to maximise.
     """
     chosen: dict[str, tuple[float, ...]] = {}
-    for group, held in scores.items():
+    for group, whole in scores.items():
+        held, places = _narrowed(whole)
 
-        def value_of(weights: Array, group: str = group, held: Array = held) -> float:
-            return quality(group, fuse("weighted", held, weights))
+        def value_of(
+            weights: Array, group: str = group, held: Array = held, places: Array = places, whole: Array = whole
+        ) -> float:
+            fused = np.full(whole.shape[1:], -np.inf, dtype=np.float32)
+            np.put_along_axis(fused, places, fuse("weighted", held, weights), axis=1)
+            return quality(group, fused)
 
         alone = [value_of(row) for row in np.eye(len(members))]
         led = np.full(len(members), LED)  # by the best member
@@ -176,6 +182,19 @@ def fitted(
         weights = max(found, key=lambda one: one[0])[1]
         chosen[group] = tuple(float(weight) for weight in weights / weights.sum())
     return chosen
+
+
+def _narrowed(scores: Array) -> tuple[Array, Array]:
+    """(members, rows, places) what some member puts high, and (rows, places) where it stands: the rest cannot win.
+
+    A column two members put high is there twice, with the same scores.
+    """
+    count = scores.shape[2]
+    if count <= len(scores) * HIGH * 1.5:
+        return scores, np.broadcast_to(np.arange(count), scores.shape[1:])
+    best = [best_first(np.nan_to_num(own, nan=LOWEST), HIGH) for own in scores]
+    places = np.concatenate(best, axis=1)
+    return np.take_along_axis(scores, places[None], axis=2), places
 
 
 def _climbed(

@@ -136,6 +136,7 @@ def answered(
         stacked[row] = np.where(np.isnan(trees), held - 100.0, trees)
         final[row] = blended(held, trees, choice.share)
     out["stacked"] = lists(stacked, block)
+    out["unspread"] = lists(final, block)  # what ships, before the re-ranker: what its coverage costs
     out["kefu"] = lists(spread_out(final, many, choice.spread), block)
     return out
 
