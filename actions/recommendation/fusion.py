@@ -110,19 +110,24 @@ def fuse(kind: str, scores: Array, weights: Array | None = None) -> Array:
     """
     if kind not in FUSIONS:
         raise ValueError(f"fusion {kind!r} is none of {', '.join(FUSIONS)}")
-    silent: Any = np.isnan(scores).all(axis=0)
-    given = np.where(silent[None], 0.0, scores)
-    fused = _FUSE[kind](given, np.ones(len(scores)) if weights is None else weights)
+    given_weights = np.ones(len(scores)) if weights is None else np.asarray(weights)
+    missing = np.isnan(scores)
+    if not missing.any():
+        return _FUSE[kind](scores, given_weights)
+    silent: Any = missing.all(axis=0)
+    fused = _FUSE[kind](scores if kind == "weighted" else np.where(silent[None], 0.0, scores), given_weights)
     return np.where(silent, -np.inf, fused)
 
 
 def _weighted(scores: Array, weights: Array) -> Array:
-    """As `combine.weighted`; a product that only members without weight speak of gets the lowest score of its row."""
-    if not np.isnan(scores).any():  # the common case, in one product
-        return np.asarray(np.tensordot(np.asarray(weights, dtype=scores.dtype), scores, 1) / max(sum(weights), 1e-12))
-    counts: Any = (~np.isnan(scores) * (weights > 0)[:, None, None]).any(axis=0)
-    safe = np.where(counts[None], scores, LOWEST)
-    return np.asarray(combine.weighted(safe, np.maximum(weights, 1e-12)))
+    """As `combine.weighted`, in one product; what only members without weight speak of gets the lowest score."""
+    share = (weights / max(float(weights.sum()), 1e-12)).astype(scores.dtype)
+    missing = np.isnan(scores)
+    if not missing.any():
+        return np.asarray(np.tensordot(share, scores, 1))
+    heard = np.tensordot(share, (~missing).astype(scores.dtype), 1)
+    said = np.tensordot(share, np.where(missing, np.float32(0), scores), 1)
+    return np.asarray(np.where(heard > 1e-9, said / np.maximum(heard, 1e-9), LOWEST))
 
 
 def _vote(scores: Array, weights: Array) -> Array:

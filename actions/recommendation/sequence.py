@@ -163,5 +163,5 @@ def _normed(hidden: Array, parts: Mapping[str, Array], name: str) -> Array:
 
 def _gelu(values: Array) -> Array:
     """The tanh form, as torch's `gelu(approximate="tanh")`."""
-    out: Array = 0.5 * values * (1 + np.tanh(math.sqrt(2 / math.pi) * (values + 0.044715 * values**3)))
+    out: Array = 0.5 * values * (1 + np.tanh(math.sqrt(2 / math.pi) * (values + 0.044715 * values * values * values)))
     return out

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from actions.recommendation.catalogue import Campaign, Context, Facts, Past
-from actions.recommendation.fusion import Weights, best_first, fuse, standardised
+from actions.recommendation.fusion import Weights, best_first, fitted, fuse, standardised
 from actions.recommendation.interactions import Event, interactions
 from actions.recommendation.members import Content, Neighbours, Popularity, ShelfPopularity, Together
 from actions.recommendation.model import Model
 from actions.recommendation.online import OnlineLearning, fold_in
 from actions.recommendation.recommender import Recommender
+from ensemble import combine
 from retrieval.filters import Filters
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -299,3 +300,38 @@ def test_what_every_member_puts_first_comes_first(fusion):
 def test_an_unknown_fusion_is_refused():
     with pytest.raises(ValueError, match="none of average"):
         fuse("magic", np.zeros((1, 1, 2)))
+
+
+def test_the_quick_weighted_mean_is_that_of_the_ensemble_and_no_opinion_counts_nothing():
+    generator = np.random.default_rng(5)
+    scores = generator.normal(size=(4, 6, 40)).astype(np.float32)
+    weights = np.array([0.5, 1.0, 0.0, 2.0])
+    assert np.allclose(fuse("weighted", scores, weights), combine.weighted(scores, weights), atol=1e-5)
+    scores[1, 2], scores[0, :, 7] = np.nan, np.nan
+    assert np.allclose(fuse("weighted", scores, weights), combine.weighted(scores, weights), atol=1e-5)
+    scores[:, :, 9] = np.nan
+    assert np.isneginf(fuse("weighted", scores, weights)[:, 9]).all()
+    scores[2, :, 9] = 5.0  # only a member without weight speaks
+    fused = fuse("weighted", scores, weights)
+    assert (fused[:, 9] <= fused.min(axis=1)).all()
+
+
+def test_scores_high_above_the_rest_keep_their_order():
+    scores = np.zeros((1, 1, 3000), dtype=np.float32)
+    scores[0, 0, :5] = [1, 2, 3, 4, 5]
+    even = standardised(scores)[0, 0]
+    assert (np.diff(even[:5]) > 0).all()
+    assert even.max() < 12
+
+
+def test_weights_are_found_among_thousands_of_products():
+    generator = np.random.default_rng(6)
+    scores = generator.normal(size=(3, 80, 3000)).astype(np.float32)
+    targets = generator.integers(0, 3000, 80)
+    scores[1, np.arange(80), targets] += 6  # the second member knows
+    found = fitted(
+        {"all": scores},
+        lambda _, fused: float((best_first(fused, 10) == targets[:, None]).any(axis=1).mean()),
+        ("one", "two", "three"),
+    )
+    assert np.argmax(found["all"]) == 1
