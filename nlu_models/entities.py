@@ -188,6 +188,13 @@ RULES: tuple[Rule, ...] = (
         lambda match: f"{'R' if match.group().startswith(('return', '退')) else 'K'}-{match.group('digits')}",
     ),
     _rule("order_number", rf"(?P<v>#(?P<letter>)(?P<digits>\d{{6}})){END}", _order_number),
+    # other shops' numbering: "#W2378156", "W2378156", "AB-1234567"; and a long bare number that is the whole message
+    _rule(
+        "order_number",
+        rf"(?P<v>#[a-z]{{1,3}}-?\d{{4,10}}|{EDGE}[a-z]{{1,2}}-?\d{{6,10}}){END}",
+        lambda match: match.group("v").upper(),
+    ),
+    _rule("order_number", r"^\W*(?P<v>\d{7,10})\W*$"),
     _rule("phone", rf"(?P<v>\+\d[\d ()/-]{{6,18}}\d){END}", _phone),
     _rule("phone", rf"(?P<v>{EDGE}1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}){END}", _phone),
     _rule("phone", rf"(?:phone|mobile|call me|tel\.?|手机|电话)\D{{0,12}}(?P<v>\d[\d ()/-]{{5,16}}\d){END}", _phone),

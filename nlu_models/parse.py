@@ -63,10 +63,17 @@ class Parser:
     ) -> list[tuple[wishes.Piece, IntentPrediction]]:
         if not several:
             return []
-        sure = [said.confidence if said.sure else 0.0 for said in several]
-        things = [_things(_inside(named, piece)) for piece in found]
+        labels = [said.label for said in several]
+        sure = [
+            said.confidence if said.sure and not wishes.describes(piece.text, said.label, labels[:number]) else 0.0
+            for number, (said, piece) in enumerate(zip(several, found, strict=True))
+        ]
+        things = [
+            _things(_inside(named, piece), ("order_number",) if label in wishes.OF_ONE_ORDER else THINGS)
+            for piece, label in zip(found, labels, strict=True)
+        ]
         leaning = [wishes.leans(piece.text) for piece in found]
-        groups = wishes.joined([said.label for said in several], sure, things, leaning)
+        groups = wishes.joined(labels, sure, things, leaning)
         if len(groups) < 2:
             return []
         return [
@@ -75,8 +82,8 @@ class Parser:
         ]
 
 
-def _things(named: Sequence[dict[str, Any]]) -> frozenset[str]:
-    return frozenset(str(each["value"]) for each in named if each["entity"] in THINGS)
+def _things(named: Sequence[dict[str, Any]], kinds: Sequence[str]) -> frozenset[str]:
+    return frozenset(str(each["value"]) for each in named if each["entity"] in kinds)
 
 
 def _worth(said: IntentPrediction) -> tuple[bool, float]:

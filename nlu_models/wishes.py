@@ -40,6 +40,33 @@ NEVER_ALONE = frozenset(
         "help",
     }
 )
+# What is asked for an order is asked once for all its items: "return the jacket and the tent" is one return.
+OF_ONE_ORDER = frozenset({"return_order", "exchange_order", "change_items", "cancel_order", "reorder"})
+SWAPS = frozenset({"exchange_order", "change_items"})
+ORDERS = OF_ONE_ORDER | {
+    "change_address",
+    "change_payment",
+    "change_shipping",
+    "track_order",
+    "refund_status",
+    "invoice",
+}
+# What a piece that only names or describes things sounds like.
+DESCRIBING = frozenset(
+    {"product_search", "product_refine", "recommend", "check_stock", "product_question", "complaint"}
+)
+_SEARCHING = re.compile(
+    r"\b(show|find|search(?:ing)?|look(?:ing)? for|recommend|suggest|do you (?:have|sell))\b|找|推荐|有没有|看看",
+    re.IGNORECASE,
+)
+MOST_WORDS = 6  # of a piece that only names options
+_OWN = re.compile(
+    r"\?|\b(person|human|agent|someone|show|find|thank\w*|bye|where|when|how|what)\b|[\u3400-\u9fff]", re.I
+)
+_THING = re.compile(r"^(?:the|my|an?|this|that|these|those|both|one)\s", re.IGNORECASE)
+_ASKING = re.compile(r"\b(where|when|status|how long|has|did)\b|哪|什么时候|多久|吗", re.IGNORECASE)
+_WHERE = re.compile(r"\b(where|when|status|track\w*|arriv\w*)\b|哪|到了", re.IGNORECASE)
+_NUMBER = re.compile(r"\d{5,}")
 # "which delivery options do you have and what do they cost": a question about a product that names none, only "they",
 # asks on about the policy before it
 ABOUT_THE_SHOP = frozenset(
@@ -97,6 +124,29 @@ def _says_something(part: str) -> bool:
     han = len(re.findall(r"[\u3400-\u9fff]", part))
     words = len(re.findall(r"[A-Za-z\u00c0-\u024f']{2,}|\d+", part))
     return han >= MIN_HAN or words >= MIN_LATIN
+
+
+def describes(text: str, label: str, before: Sequence[str]) -> bool:
+    """Whether a piece that sounds like a wish of its own only goes on with the one about an order before it.
+
+    "exchange the lamp. I want one in black": what it should become. "return the jacket and the tent": one more thing.
+    "return it and have the money back on PayPal": where the money goes.
+
+    Args:
+        before: what the pieces before it are.
+    """
+    if not ORDERS & set(before):
+        return False
+    swapping, thing = bool(SWAPS & set(before)), _THING.match(text) is not None
+    if label in SWAPS:
+        return swapping and not _NUMBER.search(text)
+    if label == "refund_status":
+        return "return_order" in before and not _ASKING.search(text)
+    if label == "track_order":
+        return thing and bool(OF_ONE_ORDER & set(before)) and not _WHERE.search(text)
+    if swapping and label not in ORDERS and len(text.split()) <= MOST_WORDS and not _OWN.search(text):
+        return True  # "and power source AC adapter"
+    return label in DESCRIBING and not _SEARCHING.search(text) and (swapping or thing)
 
 
 def leans(text: str) -> bool:

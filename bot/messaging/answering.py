@@ -15,7 +15,7 @@ from bot.messaging.turns import Finish, Turn
 
 LANGUAGES = ("en", "zh")
 # While a form waits for an answer these are the answer, however many wishes they seem to hold.
-ANSWERS = frozenset({"nlu_fallback", "affirm", "deny", "inform"})
+ANSWERS = frozenset({"nlu_fallback", "affirm", "deny", "inform", "correct", "product_refine", "product_search"})
 WISHES_AT_ONCE = 4
 
 _PAYLOAD = re.compile(r"/(?P<intent>[A-Za-z_][\w.+-]*)(?P<entities>\{.*\})?", re.DOTALL)
@@ -135,8 +135,8 @@ def spoken_language(turn: Turn, parse: Mapping[str, Any]) -> str:
 def wishes(parse: Mapping[str, Any], turn: Turn) -> list[Wish]:
     """The wishes of a parse, at least one: the whole message when it holds one, or answers a form."""
     found = parse.get("wishes") or []
-    answers_a_form = turn.context.get("active_loop") and (parse.get("intent") or {}).get("name") in ANSWERS
-    if len(found) < 2 or answers_a_form:
+    form, intent = turn.context.get("active_loop"), (parse.get("intent") or {}).get("name")
+    if len(found) < 2 or (form and (intent in ANSWERS or form == f"{intent}_form")):
         return [Wish(turn.text, parse)]
     return [_wish(wish, parse) for wish in found[:WISHES_AT_ONCE]]
 

@@ -59,6 +59,29 @@ def test_the_same_wish_about_another_order_is_another_wish():
 
 
 @pytest.mark.parametrize(
+    ("text", "label", "before", "goes_on"),
+    [
+        ("I want one with size 8.", "product_search", "exchange_order", True),
+        ("I want one with size 8.", "exchange_order", "change_items", True),
+        ("power source AC adapter.", "talk_to_person", "change_items", True),
+        ("get me a person", "talk_to_person", "change_items", False),
+        ("show me other lamps", "product_search", "exchange_order", False),
+        ("the cycling helmet", "product_search", "change_address", True),
+        ("the laptop is wrong", "complaint", "change_address", True),
+        ("a tent for two under 200 euros", "product_search", "greet", False),
+        ("tents for two", "product_search", "track_order", False),
+        ("have the money back on PayPal", "refund_status", "return_order", True),
+        ("where is my refund", "refund_status", "return_order", False),
+        ("the kettle in the order that has not shipped yet?", "track_order", "change_items", True),
+        ("the kettle, where is it", "track_order", "change_items", False),
+        ("exchange K-100002 too", "exchange_order", "exchange_order", False),
+    ],
+)  # fmt: skip
+def test_what_goes_on_with_a_wish_about_an_order_is_no_wish_of_its_own(text, label, before, goes_on):
+    assert wishes.describes(text, label, [before]) is goes_on
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("where is my order", "en"),
