@@ -10,7 +10,7 @@ from actions.order_desk.views import CustomerView, LineView
 from actions.rasa_actions import wording
 from actions.rasa_actions.address_step import AddressStep
 from actions.rasa_actions.answer import Answer, button
-from actions.rasa_actions.changes import REFUSAL_FIELDS, in_words
+from actions.rasa_actions.facts_words import refusal_words
 from actions.rasa_actions.forms import FormEnds, Step, Turn, WishForm
 from actions.rasa_actions.spoken import named
 from actions.rasa_actions.steps import Choice, ChoiceStep, ConfirmStep, TextStep, names_of
@@ -25,8 +25,7 @@ _STAR_WORDS = {
 
 
 def refusal(turn: Turn, code: str, facts: Mapping[str, Any]) -> Answer:
-    shown = {**REFUSAL_FIELDS, **in_words(facts, turn.call.language), "number": ""}
-    return Answer.response(f"utter_refused_{code}", **shown).buttons(
+    return Answer.response(f"utter_refused_{code}", **refusal_words(facts, turn.call.language)).buttons(
         button(turn.call.pick("Talk to a person", "转人工"), "talk_to_person")
     )
 

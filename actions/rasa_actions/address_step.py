@@ -9,6 +9,8 @@ from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.forms import Problem, Step, Turn
 
+MOST_READ, MOST_SHOWN = 10, 4
+
 COUNTRIES = {
     "DE": r"germany|deutschland|德国", "AT": r"austria|österreich|奥地利", "CH": r"switzerland|schweiz|瑞士",
     "FR": r"france|法国", "NL": r"netherlands|holland|荷兰", "BE": r"belgium|比利时", "LU": r"luxembourg|卢森堡",
@@ -86,6 +88,7 @@ class AddressStep(Step):
     name = "address"
     words = r"address|street|postcode|地址|邮编"
     free = True
+    mistaken_for = ("change_address", "edit_account")
     needed = ("line1", "postcode", "city")
 
     def __init__(self, base: Mapping[str, Any]) -> None:
@@ -98,7 +101,7 @@ class AddressStep(Step):
             on_file = self._on_file(turn)
             at = int(str(place).removeprefix("address_"))
             return dict(on_file[at]) if at < len(on_file) else None
-        if turn.value(self.name) is not None and call.intent not in ("correct", "inform", "change_address"):
+        if turn.value(self.name) is not None and call.intent not in ("correct", "inform", "deny", "change_address"):
             return None
         parts = parse(call.text)
         if not asked and not {"line1", "postcode"} <= set(parts):
@@ -117,10 +120,17 @@ class AddressStep(Step):
         return Problem(Answer.response("utter_address_incomplete", missing=names))
 
     def _on_file(self, turn: Turn) -> list[Mapping[str, Any]]:
+        """The customer's own places: those of the account, then those that recent orders went to."""
         with turn.call.services.readers() as session:
             customer = lookup.customer(session, str(turn.customer_id))
-        now = wording.address(self.base)
-        return [place for place in customer.addresses if wording.address(place) != now]
+            orders = lookup.orders_of(session, str(turn.customer_id), limit=MOST_READ)
+        seen = {_place(self.base)}
+        found: list[Mapping[str, Any]] = []
+        for place in (*customer.addresses, *(order.ship_to for order in orders)):
+            if _place(place) not in seen:
+                seen.add(_place(place))
+                found.append(place)
+        return found[:MOST_SHOWN]
 
     def ask(self, turn: Turn) -> Answer:
         buttons = [
@@ -128,6 +138,11 @@ class AddressStep(Step):
             for at, place in enumerate(self._on_file(turn))
         ]
         return Answer.response("utter_ask_address").buttons(*buttons)
+
+
+def _place(address: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where it is, whoever lives there."""
+    return tuple(str(address.get(part) or "").casefold() for part in ("line1", "line2", "postcode", "city"))
 
 
 PARTS = {"line1": ("street and number", "街道门牌"), "postcode": ("postcode", "邮编"), "city": ("city", "城市")}

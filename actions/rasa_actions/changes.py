@@ -13,6 +13,7 @@ from actions.order_desk.outcomes import Outcome, Refusal, Terms
 from actions.order_desk.views import OrderView
 from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, button
+from actions.rasa_actions.facts_words import in_words, refusal_words
 from actions.rasa_actions.forms import AsksMore, FormEnds, Problem, Step, Turn, WishForm
 from actions.rasa_actions.handoff_summary import summary_of
 from actions.rasa_actions.steps import ConfirmStep, OrderStep, own_order
@@ -26,34 +27,11 @@ INSTEAD = {
     "nothing_in_stock": ("product_search", "Look for something similar", "找类似商品"),
 }
 
-
-def in_words(facts: Mapping[str, Any], language: str) -> dict[str, str]:
-    """Facts of the order desk as people read them: amounts, days, states, lists."""
-    currency = str(facts.get("currency") or "EUR")
-    words: dict[str, str] = {}
-    for name, value in facts.items():
-        if name.endswith("_minor") and isinstance(value, int):
-            words[name.removesuffix("_minor")] = wording.money(value, currency)
-        elif name in ("eta", "deadline") or name.endswith(("_on", "_day", "_from", "_at")):
-            words[name] = wording.day(value, language)
-        elif name in ("status", "condition", "kind", "method", "reason"):
-            words[name] = _label(str(value), language)
-        elif name in ("allowed", "accepted", "offered"):
-            words[name] = ", ".join(_label(str(item), language) for item in value or ())
-        elif isinstance(value, Mapping):
-            words[name] = wording.options(value)
-        elif isinstance(value, (list, tuple)):
-            words[name] = ", ".join(str(item) for item in value)
-        else:
-            words[name] = "–" if value is None else str(value)
-    return words
-
-
-def _label(code: str, language: str) -> str:
-    for table in (wording.STATUS, wording.SHIPPING, wording.PAYMENT, wording.REASONS, wording.CONDITIONS):
-        if code in table:
-            return wording.of(table, code, language)
-    return code.replace("_", " ")
+# The same wish by another name: what has not left is changed, what has arrived is exchanged.
+OTHER_SKILL = {
+    ("exchange_order", "not_delivered"): "change_items",
+    ("change_items", "already_delivered"): "exchange_order",
+}
 
 
 class StepUpStep(Step):
@@ -106,10 +84,11 @@ class OrderChange(WishForm):
     """Subclasses say what is collected (`details`), how the desk is asked (`check`) and told (`act`)."""
 
     can: str  # what the order's state must allow, as in OrderView.can
+    instead: str | None = None  # another `can` that serves the wish too (OTHER_SKILL)
     none: str = "utter_no_orders_for_this"
 
     def steps(self, turn: Turn) -> Iterator[Step]:
-        yield OrderStep(self.can, self.none)
+        yield OrderStep(self.can, self.none, instead=self.instead)
         self.allowed(turn)
         yield from self.details(turn)
         yield ConfirmStep(self.read_back)
@@ -141,6 +120,9 @@ class OrderChange(WishForm):
         with turn.call.services.readers() as session:
             answer = self.check(session, turn)
         if isinstance(answer, Refusal):
+            other = OTHER_SKILL.get((self.intent, answer.code))
+            if other is not None and answer.order is not None and self.instead in answer.order.can:
+                raise FormEnds(Answer().slots(order_number=answer.order.number).followed_by(f"{other}_form"))
             raise FormEnds(self.refused(turn, answer.code, answer.facts, answer.order))
 
     def read_back(self, turn: Turn) -> Answer:
@@ -174,9 +156,13 @@ class OrderChange(WishForm):
 
     def refused(self, turn: Turn, code: str, facts: Mapping[str, Any], order: OrderView | None) -> Answer:
         call = turn.call
-        shown = {**REFUSAL_FIELDS, **in_words(facts, call.language), "number": str(turn.value("order") or "")}
+        shown = refusal_words(facts, call.language, number=str(turn.value("order") or ""))
         answer = Answer.response(f"utter_refused_{code}", **shown).slots(order_number=turn.value("order"))
-        if code in INSTEAD:
+        if code == "not_delivered" and order is not None and "cancel" in order.can:
+            answer = answer.buttons(
+                button(call.pick("Cancel it", "取消订单"), "cancel_order", order_number=order.number)
+            )
+        elif code in INSTEAD:
             intent, en, zh = INSTEAD[code]
             answer = answer.buttons(button(call.pick(en, zh), intent))
         return answer.buttons(button(call.pick("Talk to a person", "转人工"), "talk_to_person"))
@@ -190,14 +176,3 @@ class OrderChange(WishForm):
             **in_words(facts, language),
             **self.terms_words(turn, order, facts),
         }
-
-
-# Every field a refusal's response may use; a fact the desk leaves out is a dash, never a brace on screen.
-REFUSAL_FIELDS = dict.fromkeys(
-    (
-        "status", "allowed", "delivered_on", "tracking", "carrier", "eta", "accepted", "limit", "product", "wanted",
-        "sku", "name", "options", "stock", "quantity", "most", "kind", "balance", "needed", "country", "method",
-        "offered", "window_days", "last_day", "items", "condition", "returns", "lost_from", "orders", "from_day",
-    ),
-    "–",
-)  # fmt: skip

@@ -59,14 +59,22 @@ class Turn:
     asked: str | None  # the step whose question the customer saw last
     customer_id: str | None  # proven, or None
     said: list[Answer] = field(default_factory=list)  # goes before the next question
+    changed: bool = False  # this message gave a value, or one that cannot be taken
 
     def value(self, name: str) -> Any:
         return self.wish.get(name)
 
-    def put(self, name: str, value: Any) -> None:
-        """Keep a value and forget what was collected after an earlier one of the same step."""
+    def put(self, name: str, value: Any, stays: str = "") -> None:
+        """Keep a value and forget what was collected after an earlier one of the same step.
+
+        Args:
+            stays: regular expression of names that do not depend on this one and are kept.
+        """
         if name in self.wish:
-            self.drop(name)
+            names = list(self.wish)
+            for later in names[names.index(name) + 1 :]:
+                if not stays or not re.fullmatch(stays, later):
+                    del self.wish[later]
         self.wish[name] = value
 
     def keep_first(self) -> None:
@@ -96,6 +104,8 @@ class Step:
 
     name: str
     free = False  # the answer is any text
+    mistaken_for: tuple[str, ...] = ()  # other wishes that an answer to this question may sound like
+    stays = ""  # regular expression of later steps' names whose values do not depend on this one's
     words = ""  # regular expression of what a customer calls it: "no, the other address"
 
     def read(self, turn: Turn, *, asked: bool) -> Any:
@@ -156,23 +166,28 @@ class WishForm(ShopAction):
     def _aside(self, turn: Turn) -> Answer | None:
         """What is no answer to our question: leaving, another wish, a question of the customer's own."""
         call, intent = turn.call, turn.call.intent
-        if intent == "never_mind":
+        if intent == "never_mind" and not self._sounds_like(turn, intent):
             return self.ended(
                 Answer.response("utter_left_nothing_changed", wish=wish_label(self.intent, call.language))
             )
         if intent == "talk_to_person":
             handoff = {"reason": "asked", "summary": summary_of(call, tried=self.intent)}
             return self.ended(Answer.response("utter_handoff").custom(handoff=handoff))
-        if intent in VALUES or intent == self.intent or self._awaits_text(turn):
+        if intent in (*VALUES, "never_mind") or intent == self.intent or self._awaits_text(turn):
             return None
         if call.confidence < SURE:
             return None
-        if intent in LEAVING:
+        if intent in LEAVING and not self._sounds_like(turn, intent):
             left = Answer.response("utter_left_for_another", wish=wish_label(self.intent, call.language))
             return self.ended(left).followed_by(LEAVING[intent])
         if self._answered(turn):
             return None
         return Answer(rejected=True) if intent in ASIDES else None
+
+    def _sounds_like(self, turn: Turn, intent: str) -> bool:
+        """Whether what sounds like another wish is the answer we asked for: "use my Visa card", asked what pays."""
+        step = next((step for step in self._all_steps(turn) if step.name == turn.asked), None)
+        return step is not None and intent in step.mistaken_for and self._answered(turn)
 
     def _answered(self, turn: Turn) -> bool:
         """Whether the message holds what we asked for, though it sounds like a question from afar (a bare number)."""
@@ -182,7 +197,7 @@ class WishForm(ShopAction):
         trial = copy.copy(turn)  # reading may note things in the wish
         trial.wish = dict(turn.wish)
         value = step.read(trial, asked=True)
-        return value is not None and not isinstance(value, Problem)
+        return value is not None and not (isinstance(value, Problem) and value.answer.replies)
 
     def _awaits_text(self, turn: Turn) -> bool:
         """Whether this message is the free text we asked for, whatever it sounds like."""
@@ -208,10 +223,10 @@ class WishForm(ShopAction):
                 if isinstance(value, Problem):
                     turn.said.append(value.answer)
                     turn.wish.pop(step.name, None)
-                    heard = True
+                    heard = turn.changed = True
                 elif value is not None and value != turn.value(step.name):
-                    turn.put(step.name, value)
-                    heard = True
+                    turn.put(step.name, value, step.stays)
+                    heard = turn.changed = True
             if turn.value(step.name) is None:
                 if read and not heard and turn.asked == step.name:
                     return self._not_heard(turn, step)

@@ -1,6 +1,7 @@
 """Changing an order that has not left: cancel, address, items, payment, shipping."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,8 +12,11 @@ from actions.order_desk.outcomes import Outcome, Refusal, Terms
 from actions.order_desk.views import LineChange, OrderView
 from actions.rasa_actions import wording
 from actions.rasa_actions.address_step import AddressStep
+from actions.rasa_actions.answer import Answer
 from actions.rasa_actions.changes import OrderChange
 from actions.rasa_actions.forms import Step, Turn
+from actions.rasa_actions.method_step import MethodStep, methods_on_file
+from actions.rasa_actions.named_lines import lines_named
 from actions.rasa_actions.steps import Choice, ChoiceStep, ItemsStep, ReasonStep
 from actions.rasa_actions.variant_step import VariantStep
 from bot.database import policies
@@ -96,11 +100,20 @@ def _method_pattern(method: Any) -> str:
     return "|".join(words)
 
 
+_PART = re.compile(r"\b(only|just|remove|part|keep|rest)\b|只|仅|其他|保留|部分|去掉", re.I)
+
+
 class CancelOrder(OrderChange):
     intent = "cancel_order"
     can = "cancel"
 
     def details(self, turn: Turn) -> Iterator[Step]:
+        order = self.order(turn)
+        if _PART.search(turn.call.text) and "whole_told" not in turn.wish:
+            named = lines_named(turn.call.text, order.lines)
+            if named and len(named.chosen) < len(order.lines):
+                turn.said.append(Answer.response("utter_cancel_whole_only"))
+                turn.wish["whole_told"] = True
         with turn.call.services.readers() as session:
             reasons = policies.load(session).texts("cancel_reasons")
         yield ReasonStep("utter_ask_cancel_reason", reasons, turn.call.language)
@@ -140,14 +153,16 @@ class ChangeItems(OrderChange):
 
     intent = "change_items"
     can = "change_items"
+    instead = "exchange"
 
     def details(self, turn: Turn) -> Iterator[Step]:
         order = self.order(turn)
-        chosen = ItemsStep(order, order.lines)
-        yield chosen
-        for part in turn.value("items") or ():
-            line = next(line for line in order.lines if line.id == part["line_id"])
-            yield VariantStep(line, order.currency)
+        yield ItemsStep(order, order.lines, swapping=True)
+        yield from variant_steps(turn, order)
+        yield from difference_steps(turn, order, self.check_with)
+
+    def check_with(self, session: Session, turn: Turn, method_id: str) -> Terms | Refusal:
+        return items.check_change_items(session, *about(turn), self.changes(turn), method_id)
 
     def changes(self, turn: Turn) -> list[LineChange] | None:
         parts = turn.value("items")
@@ -172,6 +187,50 @@ class ChangeItems(OrderChange):
             "swaps": swaps_words(facts.get("items") or ()),
             "difference": difference_words(facts, turn.call.language),
         }
+
+
+def variant_steps(turn: Turn, order: OrderView) -> Iterator[Step]:
+    """One question for each line that is to be swapped."""
+    chosen = [line for part in turn.value("items") or () for line in order.lines if line.id == part["line_id"]]
+    for line in chosen:
+        yield VariantStep(line, order.currency, [other for other in chosen if other is not line])
+
+
+def difference_steps(
+    turn: Turn, order: OrderView, check: Callable[[Session, Turn, str], Terms | Refusal]
+) -> Iterator[Step]:
+    """What pays, or gets, the difference, when there is one and more than one method it could be."""
+    minor = _difference_minor(turn, order)
+    if minor == 0:
+        return
+    methods = methods_on_file(turn)
+    originals = [payment.method.id for payment in order.payments if payment.method is not None]
+    words = wording.money(abs(minor), order.currency)
+    response = "utter_ask_difference_method" if minor > 0 else "utter_ask_difference_target"
+    with turn.call.services.readers() as session:
+        step = MethodStep(
+            "method",
+            response,
+            methods,
+            lambda id_: check(session, turn, id_),
+            originals=originals,
+            difference=words,
+        )
+    if step.allowed:
+        yield step
+
+
+def _difference_minor(turn: Turn, order: OrderView) -> int:
+    """What the chosen variants cost more (or less, below zero) than what was bought."""
+    total = 0
+    with turn.call.services.readers() as session:
+        for part in turn.value("items") or ():
+            line = next(line for line in order.lines if line.id == part["line_id"])
+            wanted = turn.value(f"variant_{line.id}")
+            for variant in lookup.variants_of(session, line.product_id):
+                if variant.sku == wanted:
+                    total += (variant.price_minor - line.price_minor) * (part.get("quantity") or line.quantity)
+    return total
 
 
 def swaps_words(parts: Sequence[Mapping[str, Any]]) -> str:

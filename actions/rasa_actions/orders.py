@@ -64,15 +64,23 @@ class TrackOrder(OrderLook):
             arrived = Answer.response(
                 "utter_track_order_delivered", **facts, delivered_on=wording.day(order.delivered_at, language)
             )
-            return arrived.cards([card])
+            return self._with_numbers(arrived, order).cards([card])
         if order.status == "cancelled":
-            return Answer.response("utter_track_order_cancelled", **facts).cards([card])
+            return self._with_numbers(Answer.response("utter_track_order_cancelled", **facts), order).cards([card])
         if not open_parcels:
             return Answer.response("utter_track_order_waiting", **facts).cards([card])
         answer = Answer.response("utter_track_order_shipped", **facts)
         for parcel in open_parcels:
             answer = answer.then(self._parcel(turn, order, parcel))
         return answer.cards([card])
+
+    def _with_numbers(self, answer: Answer, order: OrderView) -> Answer:
+        """Parcels that are no longer on their way are still known by their numbers."""
+        for parcel in order.shipments:
+            answer = answer.then(
+                Answer.response("utter_parcel_number", carrier=parcel.carrier, tracking=parcel.tracking)
+            )
+        return answer
 
     def _parcel(self, turn: Turn, order: OrderView, parcel: ShipmentView) -> Answer:
         language = turn.call.language

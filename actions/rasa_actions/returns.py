@@ -5,26 +5,24 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from actions.order_desk import lookup, returning
+from actions.order_desk import returning
 from actions.order_desk.outcomes import Outcome, Refusal, Terms
 from actions.order_desk.views import LineChange, LineView, OrderView
 from actions.rasa_actions import wording
 from actions.rasa_actions.changes import OrderChange
 from actions.rasa_actions.forms import Step, Turn
+from actions.rasa_actions.method_step import MethodStep, methods_on_file
 from actions.rasa_actions.order_changes import (
     about,
     by,
+    difference_steps,
     difference_words,
-    method_choices,
     refunds_words,
     swaps_words,
+    variant_steps,
 )
-from actions.rasa_actions.steps import Choice, ChoiceStep, ItemsStep, ReasonStep
-from actions.rasa_actions.variant_step import VariantStep
+from actions.rasa_actions.steps import ItemsStep, ReasonStep
 from bot.database import policies
-
-_TO_GIFT_CARD = r"gift ?card|礼品卡"
-_TO_ORIGINAL = r"original|same|(?<!gift )(?<!gift)card|paypal|where it came|(?<!礼品)卡|原|同一"
 
 
 def open_lines(order: OrderView) -> list[LineView]:
@@ -54,18 +52,36 @@ class ReturnOrder(SendBack):
         order = self.order(turn)
         yield ItemsStep(order, open_lines(order))
         with call.services.readers() as session:
-            numbers = policies.load(session)
-        yield ReasonStep("utter_ask_return_reason", numbers.texts("return_reasons"), call.language)
-        cards = method_choices(turn, kinds=("gift_card",))
-        if cards and "gift_card" in numbers.texts("refund_targets"):
-            original = Choice("original", call.pick("The way I paid", "原付款方式"), _TO_ORIGINAL)
-            others = [Choice(card.value, card.label, _TO_GIFT_CARD) for card in cards]
-            yield ChoiceStep("target", "utter_ask_refund_target", [original, *others], words=r"refund|money|退款")
+            reasons = policies.load(session).texts("return_reasons")
+        if reasons:
+            yield ReasonStep("utter_ask_return_reason", reasons, call.language)
+        target = self._target_step(turn, order)
+        if target is not None:
+            yield target
+
+    def _target_step(self, turn: Turn, order: OrderView) -> MethodStep | None:
+        """Where the money goes; None when the return is refused anyway."""
+        originals = [payment.method.id for payment in order.payments if payment.method is not None]
+        methods = methods_on_file(turn)
+        with turn.call.services.readers() as session:
+            if not isinstance(self.check_with(session, turn, None), Terms):
+                return None
+            return MethodStep(
+                "target",
+                "utter_ask_refund_target",
+                methods,
+                lambda id_: self.check_with(session, turn, id_),
+                originals=originals,
+                way_back=True,
+            )
+
+    def check_with(self, session: Session, turn: Turn, method_id: str | None) -> Terms | Refusal:
+        return returning.check_return_lines(
+            session, *about(turn), self.lines(turn), turn.value("reason"), method_id, now=turn.call.now
+        )
 
     def check(self, session: Session, turn: Turn) -> Terms | Refusal:
-        return returning.check_return_lines(
-            session, *about(turn), self.lines(turn), turn.value("reason"), _target(turn), now=turn.call.now
-        )
+        return self.check_with(session, turn, _target(turn))
 
     def act(self, session: Session, turn: Turn, *, stepped_up: bool) -> Outcome:
         return returning.return_lines(
@@ -80,13 +96,18 @@ class ReturnOrder(SendBack):
     def terms_words(self, turn: Turn, order: OrderView, facts: Mapping[str, Any]) -> dict[str, str]:
         language = turn.call.language
         fee = int(facts.get("fee_minor") or 0)
+        condition = str(facts.get("condition", "any"))
         return {
             "items": parts_words(facts),
             "refund_to": refunds_words(facts.get("refunds") or (), order.currency, language),
-            "fee": wording.money(fee, order.currency),
+            "fee": wording.money(fee, order.currency) if fee else turn.call.pick("free", "免费"),
             "label_days": str(facts.get("label_days", "–")),
-            "condition": wording.of(wording.CONDITIONS, str(facts.get("condition", "any")), language),
+            "condition": "" if condition == "any" else self._condition(turn, condition),
         }
+
+    def _condition(self, turn: Turn, code: str) -> str:
+        words = wording.of(wording.CONDITIONS, code, turn.call.language)
+        return turn.call.pick(f" The items should be {words}.", f"商品需保持{words}。")
 
 
 def _target(turn: Turn) -> str | None:
@@ -101,23 +122,16 @@ def parts_words(facts: Mapping[str, Any]) -> str:
 class ExchangeOrder(SendBack):
     intent = "exchange_order"
     can = "exchange"
+    instead = "change_items"
 
     def details(self, turn: Turn) -> Iterator[Step]:
         order = self.order(turn)
-        yield ItemsStep(order, open_lines(order))
-        for part in turn.value("items") or ():
-            line = next(line for line in order.lines if line.id == part["line_id"])
-            yield VariantStep(line, order.currency)
-        if self._costs_or_gives(turn):
-            yield ChoiceStep("method", "utter_ask_difference_method", method_choices(turn), words=r"card|pay|付款|支付")
+        yield ItemsStep(order, open_lines(order), swapping=True)
+        yield from variant_steps(turn, order)
+        yield from difference_steps(turn, order, self.check_with)
 
-    def _costs_or_gives(self, turn: Turn) -> bool:
-        """Whether money moves and there is more than one method it could move to or from."""
-        with turn.call.services.readers() as session:
-            terms = returning.check_exchange_lines(session, *about(turn), self.lines(turn), now=turn.call.now)
-            methods = lookup.payment_methods(session, str(turn.customer_id))
-        moves = isinstance(terms, Terms) and int(terms.facts.get("difference_minor") or 0) > 0
-        return moves and len(methods) > 1
+    def check_with(self, session: Session, turn: Turn, method_id: str) -> Terms | Refusal:
+        return returning.check_exchange_lines(session, *about(turn), self.lines(turn), method_id, now=turn.call.now)
 
     def check(self, session: Session, turn: Turn) -> Terms | Refusal:
         return returning.check_exchange_lines(

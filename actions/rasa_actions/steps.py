@@ -13,12 +13,25 @@ from actions.order_desk.views import LineView, OrderView
 from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.forms import FormEnds, Problem, Step, Turn
-from actions.rasa_actions.spoken import named, position
+from actions.rasa_actions.named_lines import everything_but, lines_named, mentions, without_wanted
+from actions.rasa_actions.spoken import position
+from actions.rasa_actions.spoken_options import options_said
 
 MOST_SHOWN = 5
 MOST_READ = 15  # newest orders looked through for fitting ones
 _NUMBER = re.compile(r"\bK-?\s?(\d{4,9})\b", re.I)
 _ALL = re.compile(r"\b(all|both|everything|whole|entire)\b|全部|所有|都(?:要|退|换)?|整单", re.I)
+_EVERYTHING = re.compile(  # the same in a first message, where "all" may be about anything
+    r"\b(everything|(all|every) (of )?(the |my |those )?(items?|things?|products?)|(whole|entire) order)\b"
+    r"|全部商品|所有商品|整单",
+    re.I,
+)
+_ONLY = re.compile(r"\b(only|just|not)\b|只|仅|不是|不要", re.I)
+_ALSO = re.compile(r"\b(also|too|as well|add|plus)\b|还有|也要|加上", re.I)
+_WAITING = re.compile(
+    r"\b(pending|not (yet )?(shipped|sent)|has(n'?t| not) (shipped|left))\b|还没发货|未发货|待发货", re.I
+)
+_ARRIVED = re.compile(r"\b(received|delivered|arrived|got)\b|收到|到货|已送达", re.I)
 _LATEST = re.compile(r"\b(last|latest|newest|most recent)\b|最近|最新|最后|上一", re.I)
 _OTHER = re.compile(r"\b(other|another|different|wrong)\b.{0,12}\b(order|one)\b|(另|别|其他).{0,3}(单|个)", re.I)
 
@@ -46,11 +59,15 @@ class OrderStep(Step):
 
     name = "order"
     words = r"order|订单"
+    mistaken_for = ("product_search", "recommend", "order_history")
 
-    def __init__(self, can: str | None = None, none: str = "utter_no_orders", *, single: bool = True) -> None:
+    def __init__(
+        self, can: str | None = None, none: str = "utter_no_orders", *, single: bool = True, instead: str | None = None
+    ) -> None:
         self.can = can  # what the order's state must allow to be offered; a typed number is always taken
         self.none = none
         self.single = single  # take the only candidate without asking
+        self.instead = instead  # what else would serve the wish: changing what was not sent, exchanging what arrived
 
     def read(self, turn: Turn, *, asked: bool) -> str | Problem | None:
         number = spoken_number(turn)
@@ -61,6 +78,8 @@ class OrderStep(Step):
         if settled is not None and not changing:
             return None
         candidates = self.candidates(turn)
+        if self.instead is not None and not candidates:
+            candidates = self.candidates(turn, self.instead)
         if changing:
             others = [order.number for order in candidates if order.number != settled]
             if len(others) == 1:
@@ -78,41 +97,93 @@ class OrderStep(Step):
             except OrderNotFound:
                 return Problem(Answer.response("utter_order_not_found", number=number))
 
-    def _picked(self, turn: Turn, candidates: list[OrderView], asked: bool) -> str | None:
+    def _picked(self, turn: Turn, candidates: list[OrderView], asked: bool) -> str | Problem | None:
         call = turn.call
         if asked:
-            place = spoken_position(turn, len(candidates))
+            shown = self._offered(turn)
+            place = spoken_position(turn, len(shown))
             if place is not None:
-                return candidates[place].number
+                return shown[place].number
         if (asked or call.text) and _LATEST.search(call.text):
             return candidates[0].number
-        hits = named(call.text, [" ".join(names_of(line) for line in order.lines) for order in candidates])
-        if len(hits) == 1:
-            return candidates[hits[0]].number
+        was_unclear = turn.wish.get("unclear_orders")
+        best = self._named(turn, candidates, asked)
+        if best is not None:
+            return best
+        unclear = turn.wish.get("unclear_orders")
+        if asked and unclear != was_unclear:
+            return Problem(Answer())  # several hold what is named: they are shown, and no other
         if asked:
             return candidates[0].number if len(candidates) == 1 and call.intent == "affirm" else None
         before = call.slot("order_number")  # the one we have just talked about
-        if before in [order.number for order in candidates]:
+        if before in (unclear or [order.number for order in candidates]):
             return str(before)
+        if unclear:
+            return None
         return candidates[0].number if len(candidates) == 1 and self.single else None
 
-    def candidates(self, turn: Turn) -> list[OrderView]:
-        """Newest first."""
+    def _named(self, turn: Turn, candidates: list[OrderView], asked: bool) -> str | None:
+        """The order whose goods the message names: one that can be dealt with, or one that the desk refuses."""
+        text = turn.call.text
+        if self.instead is not None and not asked:
+            text = without_wanted(text)  # what it should become does not tell which order it is in
+        other = self.candidates(turn, self.instead) if self.instead is not None else []
+        hint = _WAITING if self.instead == "change_items" else _ARRIVED
+        pools = [candidates, other] if not hint.search(text) else [other, candidates]
+        if turn.wish.get("unclear_orders"):
+            pools.insert(0, self._offered(turn))
+        best = next((best for pool in pools if (best := self._best_by_goods(text, pool))), [])
+        if len(best) > 1:
+            turn.wish["unclear_orders"] = [order.number for order in best]
+            return None
+        if not best:  # perhaps in an order that cannot be dealt with: the desk says why
+            best = self._best_by_goods(text, self.candidates(turn, None))
+        if len(best) != 1:
+            return None
+        turn.wish.pop("unclear_orders", None)
+        return best[0].number
+
+    def _best_by_goods(self, text: str, candidates: list[OrderView]) -> list[OrderView]:
+        """Those that hold most of the goods named, and of them those whose options are named most."""
+        scores = [goods_score(text, order) for order in candidates]
+        best = max(scores, default=(0, 0))
+        return [order for order, score in zip(candidates, scores, strict=True) if best > (0, 0) and score == best]
+
+    def candidates(self, turn: Turn, can: str | None = "") -> list[OrderView]:
+        """Newest first. `can` is the step's own unless another is given; None leaves out no order."""
+        wanted = self.can if can == "" else can
         with turn.call.services.readers() as session:
             orders = lookup.orders_of(session, str(turn.customer_id), limit=MOST_READ)
-        fitting = [order for order in orders if self.can is None or self.can in order.can]
+        fitting = [order for order in orders if wanted is None or wanted in order.can]
         return fitting[:MOST_SHOWN]
+
+    def _offered(self, turn: Turn) -> list[OrderView]:
+        other = self.candidates(turn, self.instead) if self.instead else []
+        own, unclear = self.candidates(turn), turn.wish.get("unclear_orders", ())
+        return [order for order in (*own, *other) if order.number in unclear] or own or other
 
     def ask(self, turn: Turn) -> Answer:
         language = turn.call.language
         choose = turn.call.pick("This one", "就是这个")
         cards = [
             wording.order_card(order, language, [button(choose, "inform", order_number=order.number)])
-            for order in self.candidates(turn)
+            for order in self._offered(turn)
         ]
         if not cards:
             raise FormEnds(Answer.response(self.none))
         return Answer.response("utter_ask_order").cards(cards)
+
+
+def goods_score(text: str, order: OrderView) -> tuple[int, int]:
+    """How many products of an order a message names, and how many of their options."""
+    names = {name for mention in mentions(text, order.lines) for name in mention.names}
+    options = [len(options_said(text, [line.options], {})) for line in order.lines if line.name in names]
+    return len(names), max(options, default=0)
+
+
+SPEAKING_OF_ITEMS = (
+    "correct", "inform", "deny", "affirm", "nlu_fallback", "change_items", "exchange_order", "return_order",
+)  # fmt: skip
 
 
 class ItemsStep(Step):
@@ -121,26 +192,53 @@ class ItemsStep(Step):
     name = "items"
     words = r"\b(items?|products?|things?|article)\b|商品|东西|件"
 
-    def __init__(self, order: OrderView, lines: Sequence[LineView], *, several: bool = True) -> None:
+    mistaken_for = ("product_search", "recommend")
+    stays = r"reason|variant_.*|said_.*"
+
+    def __init__(
+        self, order: OrderView, lines: Sequence[LineView], *, several: bool = True, swapping: bool = False
+    ) -> None:
         self.order = order
         self.lines = lines
         self.several = several
+        self.swapping = swapping  # a first message may also say what the items should become
 
-    def read(self, turn: Turn, *, asked: bool) -> list[dict[str, Any]] | None:
+    def read(self, turn: Turn, *, asked: bool) -> list[dict[str, Any]] | Problem | None:
         settled = turn.value(self.name) is not None
-        if settled and turn.call.intent not in ("correct", "inform"):
+        if settled and turn.call.intent not in SPEAKING_OF_ITEMS:
             return None
         if not self.lines:
             return None
+        was_unclear = turn.wish.get("unclear_items")
         chosen = self._chosen(turn, asked)
+        if not chosen and turn.wish.get("unclear_items") not in (None, was_unclear):
+            return Problem(Answer())  # understood, but it fits several: the question names them
+        if settled and chosen:
+            chosen = self._corrected(turn, chosen)
         if not chosen:
             return None if settled or len(self.lines) > 1 else self._taken(turn, [0])
         return self._taken(turn, chosen if self.several else chosen[:1])
 
+    def _corrected(self, turn: Turn, chosen: list[int]) -> list[int]:
+        """Lines named after some were settled: added ("also"), or instead. A part of them alone is being talked about
+        ("the lamp in red, please"), unless it is said to be all."""
+        before = [
+            place
+            for place, line in enumerate(self.lines)
+            for part in turn.value(self.name)
+            if part["line_id"] == line.id
+        ]
+        if _ALSO.search(turn.call.text):
+            return sorted({*before, *chosen})
+        return before if set(chosen) < set(before) and not _ONLY.search(turn.call.text) else chosen
+
     def _chosen(self, turn: Turn, asked: bool) -> list[int]:
         text = turn.call.text
+        kept = everything_but(text, self.lines) if self.several and (asked or _ALL.search(text)) else None
+        if kept is not None:
+            return list(kept)
         if asked:
-            if self.several and (turn.call.one("ordinal") == "all" or _ALL.search(text)):
+            if self.several and (turn.call.one("ordinal") == "all" or self._all_meant(text)):
                 return list(range(len(self.lines)))
             said = turn.call.all("ordinal") if self.several else []
             places = [place for each in said if (place := position(each, "", len(self.lines))) is not None]
@@ -148,8 +246,40 @@ class ItemsStep(Step):
                 return list(dict.fromkeys(places))
             place = spoken_position(turn, len(self.lines))
             if place is not None:
-                return [place]
-        return named(text, [names_of(line) for line in self.lines])
+                return self._with_sure(turn, [place])
+        elif (
+            self.several
+            and turn.value(self.name) is None
+            and _EVERYTHING.search(text)
+            and not lines_named(text, self.lines)
+        ):
+            return list(range(len(self.lines)))
+        return self._clear(turn, text, asked=asked)
+
+    def _all_meant(self, text: str) -> bool:
+        """ "both" is said of everything unless it names what both are ("both tablets")."""
+        return bool(_ALL.search(text)) and not lines_named(text, self.lines)
+
+    def _clear(self, turn: Turn, text: str, *, asked: bool) -> list[int]:
+        """The lines named, when none of them is unclear; else what is clear is kept until that is asked for."""
+        before = turn.wish.get("unclear_items") or {}
+        within = [place for place, line in enumerate(self.lines) if line.id in before.get("of", ())]
+        pool = within or list(range(len(self.lines)))
+        lines = [self.lines[place] for place in pool]
+        found = lines_named(text, lines, swapping=self.swapping and not asked, by_options=asked)
+        chosen = self._with_sure(turn, [pool[place] for place in found.chosen])
+        if not found.unclear:
+            if chosen:
+                turn.wish.pop("unclear_items", None)
+            return chosen if found.chosen else []
+        ids = [self.lines[pool[place]].id for place in found.unclear]
+        turn.wish["unclear_items"] = {"of": ids, "sure": [self.lines[place].id for place in chosen]}
+        return []
+
+    def _with_sure(self, turn: Turn, places: list[int]) -> list[int]:
+        """These and what an earlier message had made clear."""
+        sure = (turn.wish.get("unclear_items") or {}).get("sure", ())
+        return [place for place, line in enumerate(self.lines) if place in places or (places and line.id in sure)]
 
     def _taken(self, turn: Turn, positions: list[int]) -> list[dict[str, Any]]:
         quantity = str(turn.call.one("quantity"))
@@ -164,10 +294,14 @@ class ItemsStep(Step):
 
     def ask(self, turn: Turn) -> Answer:
         call = turn.call
+        unclear = (turn.wish.get("unclear_items") or {}).get("of", ())
         buttons = [
             button(wording.line(line, call.language), "inform", ordinal=str(place))
             for place, line in enumerate(self.lines, start=1)
+            if not unclear or line.id in unclear
         ]
+        if unclear:
+            return Answer.response("utter_ask_which_of_them").buttons(*buttons)
         if self.several and len(self.lines) > 1:
             buttons.append(button(call.pick("All of them", "全部"), "inform", ordinal="all"))
         return Answer.response("utter_ask_items", number=self.order.number).buttons(*buttons)
@@ -249,6 +383,7 @@ class ReasonStep(ChoiceStep):
     when the shop does not accept it."""
 
     free = True
+    mistaken_for = ("never_mind",)  # "no longer needed"
 
     def __init__(self, response: str, codes: Sequence[str], language: str) -> None:
         every = [Choice(code, wording.of(wording.REASONS, code, language), said) for code, said in REASON_WORDS.items()]
@@ -259,7 +394,7 @@ class ReasonStep(ChoiceStep):
 
     def read(self, turn: Turn, *, asked: bool) -> str | None:
         value = super().read(turn, asked=asked)
-        if value is not None or not asked or turn.call.intent in ("affirm", "deny", "correct"):
+        if value is not None or not asked or turn.call.intent in ("affirm", "deny", "correct", "never_mind"):
             return value
         hits = [choice.value for choice in self.others if re.search(choice.words, turn.call.text, re.I)]
         return hits[0] if len(hits) == 1 else "other"
@@ -288,7 +423,7 @@ class ConfirmStep(Step):
         self.read_back = read_back
 
     def read(self, turn: Turn, *, asked: bool) -> bool | None:
-        if not asked:
+        if not asked or turn.changed:  # a yes or a no to something else than what is wished now
             return None
         if turn.call.intent == "affirm":
             return True

@@ -175,12 +175,43 @@ def test_another_size_is_found_priced_and_changed_once(desk: Desk) -> None:
     said = talk("L please", "inform", size="L")
     assert "M / red → L / red" in said
     assert "The price stays the same." in said
-    said = talk("actually in blue", "correct", color="blue")
+    assert "It costs €10.00 more." in talk("actually in blue", "correct", color="blue")
+    said = talk("my visa", "inform")
     assert "M / red → L / blue" in said
-    assert "€10.00 more" in said
+    assert "€10.00 more, charged to Visa •••• 4242" in said
     talk("yes", "affirm")
     assert talk.order("K-100001").lines[0].sku == "jacket-l-blue"
     assert "changed before" in talk("change the items of K-100001", "change_items", order_number="K-100001")
+
+
+def test_only_the_whole_order_can_be_cancelled_and_that_is_said(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    said = talk("cancel only the stove of K-100001, keep the rest", "cancel_order", order_number="K-100001")
+    assert said.startswith("An order can only be cancelled as a whole")
+    talk("I ordered it by mistake", "inform")
+    talk("no", "deny")
+    assert talk.order("K-100001").status == "pending"
+
+
+def test_a_change_asked_for_as_an_exchange_is_made_as_a_change(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("exchange the jacket of K-100001 for size L", "exchange_order", order_number="K-100001", size="L")
+    assert talk.active_loop == "change_items_form"
+    assert talk.responses[-1] == "utter_confirm_change_items"
+    talk("yes", "affirm")
+    assert talk.order("K-100001").lines[0].sku == "jacket-l-red"
+
+
+def test_a_thing_added_at_the_read_back_is_read_back_with_the_rest(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("return the jacket of K-100003, it is damaged", "return_order", order_number="K-100003")
+    assert "Ember stove" not in talk("original payment", "inform")
+    said = talk("no, also the stove please", "deny")
+    assert talk.active_loop == "return_order_form"
+    assert "Where should the money go?" in said  # another amount: asked again, the reason stays
+    said = talk.press("The way I paid")
+    assert "Fjell rain jacket" in said
+    assert "Ember stove" in said
 
 
 def test_another_payment_method_is_picked_by_name(desk: Desk) -> None:

@@ -38,6 +38,23 @@ def test_a_refund_can_go_to_a_gift_card(desk: Desk) -> None:
     assert returns(desk)[0].payment_method_id == "anna-gift"
 
 
+def test_money_goes_to_no_other_method_and_that_is_said(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("return the jacket of K-100003, it is damaged", "return_order", order_number="K-100003")
+    said = talk("to my paypal please", "inform")
+    assert "original payment method or to a gift card" in said
+    assert "Where should the money go?" in said
+    assert "Visa •••• 4242" in talk("then the original one", "inform")
+
+
+def test_everything_but_one_thing_is_returned(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("return everything from K-100003 except the stoves, it's damaged", "return_order", order_number="K-100003")
+    said = talk("original payment", "inform")
+    assert "Fjell rain jacket" in said
+    assert "Ember stove" not in said
+
+
 def test_two_of_two_items_are_returned_with_all_of_them(desk: Desk) -> None:
     talk = desk.talk("anna")
     talk("return K-100003", "return_order", order_number="K-100003")
