@@ -52,6 +52,7 @@ COMMANDS = (
     Command(("bench", "nlu"), "tests.benchmarks.nlu", (), "Intents, scope and speed on public data, beside DIET."),
     Command(("bench", "retrieval"), "tests.benchmarks.retrieval", (), "Search and answers on public data."),
     Command(("bench", "recommend"), "tests.benchmarks.recommend", (), "Recommenders on public data and the demo shop."),
+    Command(("bench", "retail"), "tests.benchmarks.retail", (), "Public retail tasks played against the whole house."),
     Command(("bench", "risk"), "tests.benchmarks.risk", (), "Order risk on public data and the demo shop."),
 )
 

@@ -212,20 +212,27 @@ class Performance:
         }.get(name)
 
     def _code(self) -> str:
-        """The six digits of the newest mail to this customer; waits for the courier to write it."""
         folder = Path(self.stage.settings.home) / "mailbox"
-        deadline = time.monotonic() + MAIL_SECONDS
-        to = self.customer.email if self.customer else ""
-        while time.monotonic() < deadline:
-            for file in sorted(folder.glob("*.eml"), reverse=True):
-                mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
-                body = mail.get_body()
-                code = re.search(r"\b\d{6}\b", str(body.get_content()) if body else "")
-                if mail["To"] == to and code and code.group() not in self.used_codes:
-                    self.used_codes.add(code.group())
-                    return code.group()
-            time.sleep(0.1)
-        raise Missed(f"no mail with a code within {MAIL_SECONDS:.0f} s")
+        return mailed_code(folder, self.customer.email if self.customer else "", self.used_codes)
+
+
+def mailed_code(folder: Path, to: str, used: set[str]) -> str:
+    """The six digits of the newest mail to this address that were not `used` yet; waits for the courier to write it.
+
+    Raises:
+        Missed: no such mail came.
+    """
+    deadline = time.monotonic() + MAIL_SECONDS
+    while time.monotonic() < deadline:
+        for file in sorted(folder.glob("*.eml"), reverse=True):
+            mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+            body = mail.get_body()
+            code = re.search(r"\b\d{6}\b", str(body.get_content()) if body else "")
+            if mail["To"] == to and code and code.group() not in used:
+                used.add(code.group())
+                return code.group()
+        time.sleep(0.1)
+    raise Missed(f"no mail with a code within {MAIL_SECONDS:.0f} s")
 
 
 def _listed(value: str | Sequence[str] | None) -> list[str]:
