@@ -174,21 +174,26 @@ def split(
         raise ValueError(f"share {share} must lie between 0 and 1")
     rng = np.random.default_rng(seed)
     held: set[str] = set()
-    label_groups: dict[str, dict[str, int]] = {}
+    labels: dict[str, dict[str, int]] = {}  # label -> group -> examples
+    groups: dict[str, dict[str, int]] = {}  # group -> label -> examples
     for row, example in enumerate(examples):
-        counts = label_groups.setdefault(example.label, {})
         group = example.group or f"row{row}"
-        counts[group] = counts.get(group, 0) + 1
-    for label in sorted(label_groups):
-        counts = label_groups[label]
-        names = sorted(counts)
+        for table, key, inner in ((labels, example.label, group), (groups, group, example.label)):
+            counts = table.setdefault(key, {})
+            counts[inner] = counts.get(inner, 0) + 1
+    wanted = {label: (shares or {}).get(label, share) * sum(counts.values()) for label, counts in labels.items()}
+    free = {label: len(counts) - 1 for label, counts in labels.items()}
+    for label in sorted(labels):
+        names = sorted(labels[label])
         rng.shuffle(names)
-        wanted, free = (shares or {}).get(label, share) * sum(counts.values()), len(names) - 1
-        wanted -= sum(count for name, count in counts.items() if name in held)
         for name in names:
-            if name not in held and free > 0 and counts[name] <= wanted + 0.5:
+            # a group of near-duplicates may reach over several labels; none of them may give more than its share
+            inside = groups[name]
+            fits = all(free[each] > 0 and count <= wanted[each] + 0.5 for each, count in inside.items())
+            if name not in held and fits:
                 held.add(name)
-                wanted, free = wanted - counts[name], free - 1
+                for each, count in inside.items():
+                    wanted[each], free[each] = wanted[each] - count, free[each] - 1
     out = [example for row, example in enumerate(examples) if (example.group or f"row{row}") in held]
     rest = [example for row, example in enumerate(examples) if (example.group or f"row{row}") not in held]
     return rest, out

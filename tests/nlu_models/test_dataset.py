@@ -102,3 +102,14 @@ def test_the_gate_questions_are_not_among_the_training_examples():
     kept = gate.read(project / "tests/benchmarks/data", dataset.read(project / "bot/dialogue/data/nlu"))
     assert len(kept.examples) > 500
     check_disjoint(train=train, gate={dataset.normalise(one.text) for one in kept.examples})
+
+
+def test_a_group_that_reaches_over_labels_takes_no_more_than_its_share_of_any():
+    examples = [Example(f"{label} {row}", label, group=f"{label}{row}") for label in "ab" for row in range(40)]
+    examples += [Example(f"b like a {row}", "b", group="a0") for row in range(30)]  # a large group around one "a"
+    examples += [Example("only c", "c", group="a1")]
+    for seed in range(5):
+        rest, held = dataset.split(examples, 0.15, seed=seed)
+        assert sum(example.label == "b" for example in held) <= 0.15 * 70 + 1
+        assert any(example.label == "c" for example in rest)
+        assert not {example.group for example in rest} & {example.group for example in held}
