@@ -35,7 +35,7 @@ def in_words(facts: Mapping[str, Any], language: str) -> dict[str, str]:
         elif name in ("allowed", "accepted", "offered"):
             words[name] = ", ".join(_label(str(item), language) for item in value or ())
         elif isinstance(value, Mapping):
-            words[name] = wording.options(value)
+            words[name] = wording.options(value, language)
         elif isinstance(value, (list, tuple)):
             words[name] = ", ".join(str(item) for item in value)
         else:

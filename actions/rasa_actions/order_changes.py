@@ -184,7 +184,7 @@ class ChangeItems(OrderChange):
 
     def terms_words(self, turn: Turn, order: OrderView, facts: Mapping[str, Any]) -> dict[str, str]:
         return {
-            "swaps": swaps_words(facts.get("items") or ()),
+            "swaps": swaps_words(facts.get("items") or (), order, turn.call.language),
             "difference": difference_words(facts, turn.call.language),
         }
 
@@ -233,10 +233,11 @@ def _difference_minor(turn: Turn, order: OrderView) -> int:
     return total
 
 
-def swaps_words(parts: Sequence[Mapping[str, Any]]) -> str:
+def swaps_words(parts: Sequence[Mapping[str, Any]], order: OrderView, language: str) -> str:
     """ "1 × Fjell jacket: M / red → L / red"."""
     return ", ".join(
-        f"{part['quantity']} × {part['name']}: {wording.options(part['before'])} → {wording.options(part['after'])}"
+        f"{part['quantity']} × {wording.called(part, order, language)}: "
+        f"{wording.options(part['before'], language)} → {wording.options(part['after'], language)}"
         for part in parts
     )
 
@@ -331,7 +332,9 @@ class Reorder(OrderChange):
         missing = ", ".join(facts.get("missing") or ())
         left_out = turn.call.pick(f" Not available right now: {missing}.", f"目前无货：{missing}。") if missing else ""
         return {
-            "items": ", ".join(f"{part['quantity']} × {part['name']}" for part in facts.get("items") or ()),
+            "items": ", ".join(
+                f"{part['quantity']} × {wording.called(part, order, language)}" for part in facts.get("items") or ()
+            ),
             "left_out": left_out,
             "method": method_words(facts.get("charge") or {}, language),
             "address": wording.address(facts.get("ship_to") or order.ship_to),

@@ -98,7 +98,7 @@ class ReturnOrder(SendBack):
         fee = int(facts.get("fee_minor") or 0)
         condition = str(facts.get("condition", "any"))
         return {
-            "items": parts_words(facts),
+            "items": parts_words(facts, order, language),
             "refund_to": refunds_words(facts.get("refunds") or (), order.currency, language),
             "fee": wording.money(fee, order.currency) if fee else turn.call.pick("free", "免费"),
             "label_days": str(facts.get("label_days", "–")),
@@ -115,8 +115,9 @@ def _target(turn: Turn) -> str | None:
     return None if target in (None, "original") else str(target)
 
 
-def parts_words(facts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{part['quantity']} × {part['name']}" for part in facts.get("items") or ())
+def parts_words(facts: Mapping[str, Any], order: OrderView, language: str) -> str:
+    parts = facts.get("items") or ()
+    return ", ".join(f"{part['quantity']} × {wording.called(part, order, language)}" for part in parts)
 
 
 class ExchangeOrder(SendBack):
@@ -145,7 +146,7 @@ class ExchangeOrder(SendBack):
 
     def terms_words(self, turn: Turn, order: OrderView, facts: Mapping[str, Any]) -> dict[str, str]:
         return {
-            "swaps": swaps_words(facts.get("items") or ()),
+            "swaps": swaps_words(facts.get("items") or (), order, turn.call.language),
             "difference": difference_words(facts, turn.call.language),
             "label_days": str(facts.get("label_days", "–")),
         }

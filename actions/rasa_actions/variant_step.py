@@ -106,7 +106,7 @@ class VariantStep(Step):
         """The very thing is not in stock: say so, and show what comes nearest."""
         turn.wish[self.kept] = said if stocked else {}
         name = (self.line.name_zh if turn.call.language == "zh" else None) or self.line.name
-        facts = {"name": name, "options": wording.options(wished.options)}
+        facts = {"name": name, "options": wording.options(wished.options, turn.call.language)}
         return Problem(Answer.response("utter_refused_out_of_stock", **facts))
 
     def _settled(self, turn: Turn, sku: str) -> str:
@@ -135,7 +135,8 @@ class VariantStep(Step):
             )
         buttons = [
             button(
-                f"{wording.options(variant.options)} · {wording.money(variant.price_minor, variant.currency)}",
+                f"{wording.options(variant.options, call.language)} · "
+                f"{wording.money(variant.price_minor, variant.currency)}",
                 "inform",
                 choice=variant.sku,
             )

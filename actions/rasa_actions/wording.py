@@ -101,6 +101,12 @@ def line(item: LineView, language: str, quantity: int | None = None) -> str:
     return f"{quantity or item.quantity} × {name}" + (f" ({shown})" if shown else "")
 
 
+def called(part: Mapping[str, Any], order: OrderView, language: str) -> str:
+    """The name of a part of `order` (facts name it in the shop's first language) in the customer's."""
+    name = str(part["name"])
+    return next((item.name_zh for item in order.lines if item.name == name and language == "zh"), None) or name
+
+
 def goods(lines: Iterable[LineView], language: str, most: int = 3) -> str:
     lines = list(lines)
     shown = ", ".join(line(item, language) for item in lines[:most])

@@ -111,5 +111,16 @@ def test_a_return_in_chinese(desk: Desk) -> None:
     assert "哪件商品" in talk("我要退货 K-100003", "return_order", order_number="K-100003")
     assert "原因" in talk("雨衣", "inform")
     assert "退到哪里" in talk("尺码不合适", "inform")
-    assert "确认申请吗" in talk.press("原付款方式")
+    read_back = talk.press("原付款方式")
+    assert "确认申请吗" in read_back
+    assert "山岚雨衣" in read_back, "goods are called what the customer calls them"
+    assert "Fjell" not in read_back
     assert "退货申请 R-" in talk("确认", "affirm")
+
+
+def test_an_exchange_in_chinese_names_goods_and_colours_in_chinese(desk: Desk) -> None:
+    talk = desk.talk("anna", language="zh")
+    talk("K-100003 的雨衣换成 L 码蓝色", "exchange_order", order_number="K-100003", size="L", color="blue")
+    read_back = talk("PayPal", "inform")
+    assert "山岚雨衣" in read_back
+    assert "M / 红色 → L / 蓝色" in read_back
