@@ -36,7 +36,7 @@ from retrieval.store import line_of
 ENCODED_TOGETHER = 256
 READ_TOGETHER = 10_000
 SAMPLED = 8_000
-FORMAT = "3"  # of the artifact: raised when older ones can no longer be read
+FORMAT = "4"  # of the artifact: raised when older ones can no longer be read
 
 Tick = Callable[[int], None]
 Item = TypeVar("Item")
@@ -75,7 +75,7 @@ def build(
             **LexicalIndex.built((product.id, lexical_product_text(product)) for product in products).files("products"),
             **passage_side.index().files("passages"),
             **LexicalIndex.built((passage.id, passage.searchable) for passage in passages).files("passages"),
-            "unanswered.npz": calibrate.unanswered(encoder).write,
+            "known.npz": calibrate.known_questions(encoder).write,
             "products.jsonl": _lines(products),
             "passages.jsonl": _lines(passages),
             "vocabulary.json": json.dumps(vocabulary(products).to_json(), ensure_ascii=False).encode(),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.encoder import Encoder, Rows, as_headings
-from retrieval.hybrid import Scales, Unanswered, Weights
+from retrieval.hybrid import Known, Scales, Weights
 from retrieval.lexical import is_han
 
 FITTED = Path(__file__).parent / "fitted.json"
@@ -48,11 +48,15 @@ def passage_weights(encoder_name: str) -> Weights:
     return Weights.from_json(fitted["with_question" if fitted["encoder"] == encoder_name else "any_encoder"])
 
 
-def unanswered(encoder: Encoder) -> Unanswered:
-    """Our own questions that have no answer in a shop's help, encoded: what is like them is doubted."""
-    rows = (json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines() if line.strip())
-    texts = [row["question"] for row in rows if row["topic"] is None]
-    return Unanswered(as_headings(encoder.encode_queries(texts)), np.array([is_han(text) for text in texts]))
+def known_questions(encoder: Encoder) -> Known:
+    """Our own questions, encoded: those that no shop's help answers, and those that help usually does."""
+    rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines() if line.strip()]
+    texts = [row["question"] for row in rows]
+    return Known(
+        as_headings(encoder.encode_queries(texts)),
+        np.array([is_han(text) for text in texts]),
+        np.array([row["topic"] is not None for row in rows]),
+    )
 
 
 def _scaled(weights: Weights, rows: Mapping[str, Rows], others: Mapping[str, Rows]) -> Weights:

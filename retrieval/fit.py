@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from retrieval.calibrate import FITTED, QUESTIONS, calibrated, unanswered
+from retrieval.calibrate import FITTED, QUESTIONS, calibrated, known_questions
 from retrieval.documents import Document, Passage, cut
 from retrieval.encoder import Encoder, search_encoder
 from retrieval.hybrid import FEATURES, Array, Hybrid, Weights
@@ -49,7 +49,7 @@ class Asked:
     features: Array  # (candidates, FEATURES)
     right: np.ndarray[Any, np.dtype[np.bool_]]
     row: np.ndarray[Any, np.dtype[np.float32]]
-    doubt: float  # likeness to questions without an answer, itself left out
+    doubt: float  # by the other known questions (`Known.doubt`)
 
 
 def read_questions(path: Path = QUESTIONS) -> list[Question]:
@@ -65,8 +65,8 @@ def weigh(side: Hybrid, topics: Mapping[str, str], questions: Sequence[Question]
         ids, features, _, _ = side.weighed(question.text, row)
         order = np.argsort(-(features[:, 0] + features[:, 1] + 8 * features[:, 2]))[:LOOKED_AT]
         right = np.array([topics[ids[at]] == question.topic for at in order], dtype=bool)
-        known = side.unanswered
-        doubt = known.likeness(row, is_han(question.text), side.weights) if known else 0.0
+        known = side.known
+        doubt = known.doubt(row, is_han(question.text), side.weights, itself=False) if known else 0.0
         out.append(Asked(features[order] * np.isin(FEATURES, USED), right, row, doubt))
     return out
 
@@ -124,10 +124,10 @@ def model(asked: Sequence[Asked], start: Weights, *, question: bool) -> Weights:
     weights, bias = fit(asked)
     if not question:
         named: dict[str, Any] = dict(zip(FEATURES, map(float, weights), strict=True))
-        return replace(start, **named, bias=bias, asked=(), unanswered=0.0)
+        return replace(start, **named, bias=bias, asked=(), doubt=0.0)
     scale, shift, doubt, row = with_question(asked, weights, bias)
     named = {name: round(scale * float(value), 4) for name, value in zip(FEATURES, weights, strict=True)}
-    made = replace(start, **named, bias=scale * bias + shift, unanswered=doubt)
+    made = replace(start, **named, bias=scale * bias + shift, doubt=doubt)
     return replace(made, asked=tuple(round(float(value), 4) for value in row))
 
 
@@ -136,7 +136,7 @@ def best(weights: Weights, each: Asked) -> tuple[float, bool]:
     logits = each.features @ weights.vector() + weights.bias
     if weights.asked:
         logits = logits + float(each.row @ np.array(weights.asked, dtype=np.float32))
-    logits = logits + weights.unanswered * each.doubt
+    logits = logits + weights.doubt * each.doubt
     return float(1 / (1 + np.exp(-logits.max()))), bool(each.right[int(logits.argmax())])
 
 
@@ -213,7 +213,7 @@ def side_of(passages: Sequence[Passage], encoder: Encoder) -> Hybrid:
         LexicalIndex.built((passage.id, passage.searchable) for passage in passages),
         calibrated({}, rows, encoder.name).passages,
         lambda id: titles.get(id, ""),
-        unanswered(encoder),
+        known_questions(encoder),
     )
 
 

@@ -42,7 +42,7 @@ class Weights:
     ranks: float = 1.0
     best: float = 0.0  # the better of the two dense ones
     covered: float = 0.0  # share of the question's words, by their weight, that stand in the text
-    unanswered: float = 0.0  # likeness to questions known to have no answer (`Hybrid.unanswered`); below zero
+    doubt: float = 0.0  # of what known questions without an answer are nearer than those with one; below zero
     asked: tuple[float, ...] = ()  # of the question's own row: what kind of question has an answer; () no opinion
     bias: float = -5.0
     threshold: float = 0.5
@@ -75,27 +75,39 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Unanswered:
-    """Questions that no help centre answers, as they are searched: (questions, dimension), and which are Chinese."""
+class Known:
+    """Questions of which it is known whether help answers them, as they are searched: (questions, dimension), which are
+    Chinese, and which have an answer."""
 
     rows: Rows
     han: np.ndarray[Any, np.dtype[np.bool_]]
+    answered: np.ndarray[Any, np.dtype[np.bool_]]
 
-    def likeness(self, row: Rows, han: bool, weights: Weights) -> float:
-        """How near the nearest of them come, on the scale of unrelated texts; the question itself does not count."""
+    def doubt(self, row: Rows, han: bool, weights: Weights, *, itself: bool = True) -> float:
+        """How much nearer the nearest without an answer are than the nearest with one, on the scale of unrelated texts.
+
+        Args:
+            itself: whether a known question may vouch for itself; not while weights are fitted on them.
+        """
         scales = np.array([weights.scale(han, False), weights.scale(han, True)])[self.han.astype(int)]
         cosines = self.rows @ row
-        near = np.sort(np.where(cosines > SAME, -np.inf, (cosines - scales[:, 0]) / scales[:, 1]))[::-1][:3]
-        return float((near[0] + near.mean()) / 2)
+        likeness = np.where((cosines > SAME) & (not itself), -np.inf, (cosines - scales[:, 0]) / scales[:, 1])
+        return _nearest(likeness[~self.answered]) - _nearest(likeness[self.answered])
 
     @classmethod
-    def load(cls, artifact: Artifact, name: str) -> "Unanswered | None":
+    def load(cls, artifact: Artifact, name: str) -> "Known | None":
         with np.load(artifact.path(name), allow_pickle=False) as held:
-            return cls(held["rows"].astype(np.float32), held["han"]) if len(held["rows"]) else None
+            return cls(held["rows"].astype(np.float32), held["han"], held["answered"]) if len(held["rows"]) else None
 
     def write(self, path: Path) -> None:
         with path.open("wb") as out:
-            np.savez(out, rows=self.rows.astype(np.float16), han=self.han)
+            np.savez(out, rows=self.rows.astype(np.float16), han=self.han, answered=self.answered)
+
+
+def _nearest(likeness: np.ndarray[Any, np.dtype[Any]]) -> float:
+    """The mean of the nearest one and of the nearest three; 0, as unrelated texts have, where there are none."""
+    near = np.sort(likeness[np.isfinite(likeness)])[::-1][:3]
+    return float((near[0] + near.mean()) / 2) if len(near) else 0.0
 
 
 class Hybrid:
@@ -107,13 +119,13 @@ class Hybrid:
         lexical: LexicalIndex,
         weights: Weights,
         title_of: Callable[[str], str],
-        unanswered: Unanswered | None = None,
+        known: Known | None = None,
     ) -> None:
         self.dense = dense
         self.lexical = lexical
         self.weights = weights
         self._title_of = title_of
-        self.unanswered = unanswered
+        self.known = known
 
     def rank(
         self,
@@ -161,11 +173,11 @@ class Hybrid:
 
     def _answerable(self, text: str, row: Rows) -> float:
         """What the question alone says of having an answer: "what is your profit" has none in any help centre."""
-        asked, known = self.weights.asked, self.unanswered
+        asked, known = self.weights.asked, self.known
         said = float(row @ np.array(asked, dtype=np.float32)) if len(asked) == len(row) else 0.0
-        if known is None or not self.weights.unanswered:
+        if known is None or not self.weights.doubt:
             return said
-        return said + self.weights.unanswered * known.likeness(row, is_han(text), self.weights)
+        return said + self.weights.doubt * known.doubt(row, is_han(text), self.weights)
 
     def add(self, dense: Mapping[str, Rows], texts: Mapping[str, str]) -> None:
         """Add or replace: rows by row id, texts by id."""
@@ -191,10 +203,10 @@ class Hybrid:
         prefix: str,
         weights: Weights,
         title_of: Callable[[str], str],
-        unanswered: Unanswered | None = None,
+        known: Known | None = None,
     ) -> "Hybrid":
         dense, lexical = VectorIndex.load(artifact, prefix), LexicalIndex.load(artifact, prefix)
-        return cls(dense, lexical, weights, title_of, unanswered)
+        return cls(dense, lexical, weights, title_of, known)
 
     def _likeness(self, ids: Sequence[str], row: Rows, han: bool) -> tuple[Array, Array, Array]:
         """(ids,) of the text and of the heading, on the scale of unrelated texts, each the best of the languages the

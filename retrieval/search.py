@@ -22,7 +22,7 @@ from retrieval.documents import Document, Passage, Product, Variant, cut
 from retrieval.encoder import Encoder, Rows, as_headings
 from retrieval.extract import Extractor
 from retrieval.filters import Filters, by_price, understand, wants_cheaper, wants_more
-from retrieval.hybrid import CANDIDATES, LANGUAGES, PARTS, Candidate, Hybrid, Unanswered, Weights, item_of, row_id
+from retrieval.hybrid import CANDIDATES, LANGUAGES, PARTS, Candidate, Hybrid, Known, Weights, item_of, row_id
 from retrieval.index import VectorIndex
 from retrieval.lexical import LexicalIndex, normalise, title_tokens, tokens
 from retrieval.lexicon import Vocabulary, vocabulary
@@ -154,7 +154,7 @@ class Search:
                 "passages",
                 Weights.from_json(facts["passages"]),
                 headings_of(passage_store),
-                Unanswered.load(held, "unanswered.npz"),
+                Known.load(held, "known.npz"),
             ),
             product_store=product_store,
             passage_store=passage_store,

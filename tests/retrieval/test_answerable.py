@@ -7,12 +7,12 @@ import pytest
 
 from retrieval.calibrate import passage_weights, scale_of
 from retrieval.fit import Asked, best, fit, read_questions, threshold
-from retrieval.hybrid import FEATURES, Unanswered, Weights
+from retrieval.hybrid import FEATURES, Known, Weights
 from tests.benchmarks.test_question_sets import rows
 
 
 def test_weights_survive_being_saved():
-    held = Weights(scales=((0.4, 0.1), (0.5, 0.1), (0.6, 0.1), (0.7, 0.1)), asked=(0.5, -0.5), unanswered=-1.0)
+    held = Weights(scales=((0.4, 0.1), (0.5, 0.1), (0.6, 0.1), (0.7, 0.1)), asked=(0.5, -0.5), doubt=-1.0)
     assert Weights.from_json(held.to_json()) == held
 
 
@@ -23,12 +23,19 @@ def test_each_pair_of_languages_has_its_own_scale():
     assert Weights(floor=0.1, spread=0.2).scale(True, True) == (0.1, 0.2)
 
 
-def test_a_question_like_one_without_an_answer_is_doubted_but_not_because_of_itself():
-    known = Unanswered(np.eye(3, dtype=np.float32), np.zeros(3, dtype=bool))
+def test_a_question_like_one_without_an_answer_is_doubted_and_one_like_an_answered_one_is_not():
+    answered = np.array([False, False, True])
+    known = Known(np.eye(3, dtype=np.float32), np.zeros(3, dtype=bool), answered)
     weights = Weights(floor=0.0, spread=0.1)
-    near, itself = np.array([0.9, 0.4, 0.1], np.float32), np.array([1.0, 0.0, 0.0], np.float32)
-    assert known.likeness(near, False, weights) > 5
-    assert known.likeness(itself, False, weights) == -np.inf or known.likeness(itself, False, weights) <= 0
+    assert known.doubt(np.array([0.9, 0.1, 0.1], np.float32), False, weights) > 3
+    assert known.doubt(np.array([0.1, 0.1, 0.9], np.float32), False, weights) < -3
+
+
+def test_a_known_question_vouches_for_itself_but_not_while_weights_are_fitted():
+    known = Known(np.eye(3, dtype=np.float32), np.zeros(3, dtype=bool), np.array([False, False, True]))
+    itself, weights = np.array([0.0, 0.0, 1.0], np.float32), Weights(floor=0.0, spread=0.1)
+    assert known.doubt(itself, False, weights) == pytest.approx(-10)
+    assert known.doubt(itself, False, weights, itself=False) == pytest.approx(0)
 
 
 def test_the_scale_of_unrelated_texts_is_none_without_texts():
