@@ -36,7 +36,7 @@ from retrieval.store import line_of
 ENCODED_TOGETHER = 256
 READ_TOGETHER = 10_000
 SAMPLED = 8_000
-FORMAT = "4"  # of the artifact: raised when older ones can no longer be read
+FORMAT = "5"  # of the artifact: raised when older ones can no longer be read
 
 Tick = Callable[[int], None]
 Item = TypeVar("Item")

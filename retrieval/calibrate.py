@@ -56,6 +56,7 @@ def known_questions(encoder: Encoder) -> Known:
         as_headings(encoder.encode_queries(texts)),
         np.array([is_han(text) for text in texts]),
         np.array([row["topic"] is not None for row in rows]),
+        tuple(row["topic"] or "" for row in rows),
     )
 
 

@@ -208,12 +208,14 @@ def side_of(passages: Sequence[Passage], encoder: Encoder) -> Hybrid:
     for start in range(0, len(passages), 256):
         rows.update(passage_rows(passages[start : start + 256], encoder))
     titles = {passage.id: f"{passage.title} {passage.heading}" for passage in passages}
+    topics = {passage.id: passage.topic for passage in passages}
     return Hybrid(
         VectorIndex.built(list(rows), np.stack(list(rows.values())), gpu=False),
         LexicalIndex.built((passage.id, passage.searchable) for passage in passages),
         calibrated({}, rows, encoder.name).passages,
         lambda id: titles.get(id, ""),
         known_questions(encoder),
+        lambda id: topics.get(id, ""),
     )
 
 

@@ -22,6 +22,8 @@ LANGUAGES = ("en", "zh")
 PARTS = ("b", "h")
 RANK_CONSTANT = 60.0  # Cormack, Clarke and Buettcher 2009
 FEATURES = ("dense", "heading", "lexical", "title", "ranks", "best", "covered")
+ALIKE = 4.0  # on the scale of unrelated texts: a question put nearly like a known one
+ELSEWHERE = 0.5  # of a logit, for each step that a known question of another topic is nearer
 SAME = 0.9995  # cosine of a text with itself, in 8-bit encoders too
 Scales = tuple[tuple[float, float], ...]
 
@@ -82,6 +84,21 @@ class Known:
     rows: Rows
     han: np.ndarray[Any, np.dtype[np.bool_]]
     answered: np.ndarray[Any, np.dtype[np.bool_]]
+    topics: tuple[str, ...] = ()  # "" without an answer
+
+    def elsewhere(self, row: Rows, han: bool, weights: Weights, topics: Sequence[str]) -> Array:
+        """(len(topics),) how much nearer a known question of another of these topics is than any of its own; 0 when
+        nothing is near, and for topics that no known question is about."""
+        scales = np.array([weights.scale(han, False), weights.scale(han, True)])[self.han.astype(int)]
+        likeness = (self.rows @ row - scales[:, 0]) / scales[:, 1]
+        nearest: dict[str, float] = {}
+        for topic, value in zip(self.topics, likeness.tolist(), strict=True):
+            nearest[topic] = max(nearest.get(topic, -np.inf), value)
+        here = [nearest[topic] for topic in topics if topic and topic in nearest]
+        most = max(here, default=0.0)
+        if most < ALIKE:
+            return np.zeros(len(topics))
+        return np.array([max(0.0, most - nearest.get(topic, most)) if topic else 0.0 for topic in topics])
 
     def doubt(self, row: Rows, han: bool, weights: Weights, *, itself: bool = True) -> float:
         """How much nearer the nearest without an answer are than the nearest with one, on the scale of unrelated texts.
@@ -97,11 +114,18 @@ class Known:
     @classmethod
     def load(cls, artifact: Artifact, name: str) -> "Known | None":
         with np.load(artifact.path(name), allow_pickle=False) as held:
-            return cls(held["rows"].astype(np.float32), held["han"], held["answered"]) if len(held["rows"]) else None
+            rows, topics = held["rows"].astype(np.float32), tuple(map(str, held["topics"]))
+            return cls(rows, held["han"], held["answered"], topics) if len(rows) else None
 
     def write(self, path: Path) -> None:
         with path.open("wb") as out:
-            np.savez(out, rows=self.rows.astype(np.float16), han=self.han, answered=self.answered)
+            np.savez(
+                out,
+                rows=self.rows.astype(np.float16),
+                han=self.han,
+                answered=self.answered,
+                topics=np.array(self.topics),
+            )
 
 
 def _nearest(likeness: np.ndarray[Any, np.dtype[Any]]) -> float:
@@ -120,12 +144,14 @@ class Hybrid:
         weights: Weights,
         title_of: Callable[[str], str],
         known: Known | None = None,
+        topic_of: Callable[[str], str] | None = None,
     ) -> None:
         self.dense = dense
         self.lexical = lexical
         self.weights = weights
         self._title_of = title_of
         self.known = known
+        self.topic_of = topic_of
 
     def rank(
         self,
@@ -145,7 +171,8 @@ class Hybrid:
         ids, features, cosines, said = self.weighed(text, row, candidates=candidates, allowed=allowed)
         if not ids:
             return []
-        scores = 1 / (1 + np.exp(-(features @ self.weights.vector() + self.weights.bias + self._answerable(text, row))))
+        logits = features @ self.weights.vector() + self.weights.bias + self._answerable(text, row)
+        scores = 1 / (1 + np.exp(ELSEWHERE * self._elsewhere(ids, text, row) - logits))
         found = [
             Candidate(id, float(score), float(cosine), said.get(id, 0.0))
             for id, score, cosine in zip(ids, scores, cosines, strict=True)
@@ -170,6 +197,11 @@ class Hybrid:
         body, heading, best = self._likeness(ids, row, is_han(text))
         missing = self.lexical.unknown(text) * float(np.log(1 + len(self.lexical)))
         return ids, self._features(ids, query, body, heading, said, missing), best, said
+
+    def _elsewhere(self, ids: Sequence[str], text: str, row: Rows) -> Array:
+        if self.known is None or self.topic_of is None or not self.weights.doubt:
+            return np.zeros(len(ids))
+        return self.known.elsewhere(row, is_han(text), self.weights, [self.topic_of(id) for id in ids])
 
     def _answerable(self, text: str, row: Rows) -> float:
         """What the question alone says of having an answer: "what is your profit" has none in any help centre."""
@@ -204,9 +236,10 @@ class Hybrid:
         weights: Weights,
         title_of: Callable[[str], str],
         known: Known | None = None,
+        topic_of: Callable[[str], str] | None = None,
     ) -> "Hybrid":
         dense, lexical = VectorIndex.load(artifact, prefix), LexicalIndex.load(artifact, prefix)
-        return cls(dense, lexical, weights, title_of, known)
+        return cls(dense, lexical, weights, title_of, known, topic_of)
 
     def _likeness(self, ids: Sequence[str], row: Rows, han: bool) -> tuple[Array, Array, Array]:
         """(ids,) of the text and of the heading, on the scale of unrelated texts, each the best of the languages the

@@ -155,6 +155,7 @@ class Search:
                 Weights.from_json(facts["passages"]),
                 headings_of(passage_store),
                 Known.load(held, "known.npz"),
+                topics_of(passage_store),
             ),
             product_store=product_store,
             passage_store=passage_store,
@@ -496,6 +497,14 @@ def headings_of(store: Store[Passage]) -> Callable[[str], str]:
         return f"{passage.title} {passage.heading}" if passage else ""
 
     return title
+
+
+def topics_of(store: Store[Passage]) -> Callable[[str], str]:
+    def topic(id: str) -> str:
+        passage = store.get(id)
+        return passage.topic if passage else ""
+
+    return topic
 
 
 def languages_of(product: Product) -> list[str]:

@@ -38,6 +38,15 @@ def test_a_known_question_vouches_for_itself_but_not_while_weights_are_fitted():
     assert known.doubt(itself, False, weights, itself=False) == pytest.approx(0)
 
 
+def test_a_passage_of_another_topic_than_the_known_question_steps_back():
+    topics = ("contact", "care", "")
+    known = Known(np.eye(3, dtype=np.float32), np.zeros(3, dtype=bool), np.array([True, True, False]), topics)
+    weights, row = Weights(floor=0.0, spread=0.1), np.array([0.9, 0.2, 0.1], np.float32)
+    assert known.elsewhere(row, False, weights, ["contact", "care", "unheard of", ""]) == pytest.approx([0, 7, 0, 0])
+    far = np.array([0.2, 0.1, 0.1], np.float32)
+    assert known.elsewhere(far, False, weights, ["contact", "care"]) == pytest.approx([0, 0])
+
+
 def test_the_scale_of_unrelated_texts_is_none_without_texts():
     assert scale_of([], [np.ones(2, np.float32)]) is None
 
