@@ -190,6 +190,7 @@ class Content:
         norms = np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
         self.centred_ = (centred / norms).astype(np.float32)
         self.mean_ = mean
+        self.silent_ = norms[:, 0] <= 1e-9
         return self
 
     def scores(self, askers: Sequence[Asker]) -> Scores:
@@ -197,7 +198,7 @@ class Content:
         history = history_matrix(asked, len(self.rows), half_life_days=self.half_life_days, power=0.5)
         profile = _unit(np.asarray(history @ self.centred_))
         scores: Scores = (profile @ self.centred_.T).astype(np.float32)
-        scores[:, np.linalg.norm(self.centred_, axis=1) == 0] = np.nan
+        scores[:, self.silent_] = np.nan
         return abstaining(scores, asked)
 
     def scores_of(self, askers: Sequence[Asker], rows: Any) -> Scores:
