@@ -9,6 +9,7 @@ import csv
 import gzip
 import hashlib
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +17,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from actions.risk import features, model, reading, sequence, train
+from actions.risk.assessor import Assessor
 from actions.risk.events import OrderSeen, Seen
 from actions.risk.history import History
 from actions.risk.members import Table
+from actions.risk.types import RiskRequest
 from bot import settings as bot_settings
 from bot.database.engine import open_engine, open_readers
+from bot.database.shop import Order
 from ensemble.calibration import expected_calibration_error
 from tests.benchmarks import report
 from tests.benchmarks.report import Row
@@ -31,6 +37,7 @@ Floats = NDArray[np.float64]
 TRAIN_SHARE = 0.7
 EXTRA = ("source", "browser", "account_seconds", "month")
 REVIEW = 0.02
+ASKED, WARM = 320, 20  # live assessments timed; the first ones only warm up
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -199,17 +206,20 @@ def recall_at_fpr(truth: NDArray[np.bool_], scores: Floats, most: float) -> floa
 
 def demo_shop(bar: object) -> list[Row]:
     """The shop of the settings' database, out of fold by customer; recall of each planted kind at 2 % reviewed."""
-    with open_readers(open_engine(str(bot_settings.load().database_url)))() as session:
+    settings = bot_settings.load()
+    with open_readers(open_engine(str(settings.database_url)))() as session:
         labelled = reading.everything(session)
+        live = answer_times(session, Assessor.load(Path(settings.models) / "risk"))
     try:
         prepared = train.prepare(labelled)
     except train.TooLittle as error:
         print(f"risk: {error}", file=sys.stderr)
         return []
+    rows = [Row("demo_shop", "kefu", "answered p95 ms", *live)] if live else []
     task = bar.add_task("demo_shop", total=train.STEPS)  # type: ignore[attr-defined]
     fitted = train.fit(prepared, lambda _: bar.advance(task))  # type: ignore[attr-defined]
     metrics = train.measured(prepared, fitted, REVIEW)
-    rows = [Row("demo_shop", name, "auc_pr", value) for name, value in fitted.precision.items()]
+    rows += [Row("demo_shop", name, "auc_pr", value) for name, value in fitted.precision.items()]
     rows.append(Row("demo_shop", "kefu", "auc_pr", metrics["auc_pr"]))
     rows.append(Row("demo_shop", "kefu", "recall_at_2pct_review", metrics["recall_at_review"]))
     rows += [Row("demo_shop", "kefu", f"recall_{kind}", value) for kind, value in metrics["recall_by_kind"].items()]
@@ -217,6 +227,21 @@ def demo_shop(bar: object) -> list[Row]:
     found = train.report(prepared, fitted)["drift"] or {"psi": {}}
     rows += [Row("demo_shop", "kefu", f"psi_{name}", value) for name, value in found["psi"].items()]
     return rows
+
+
+def answer_times(session: Session, assessor: Assessor) -> tuple[float, float, float] | None:
+    """p95 in milliseconds of the live assessor over the newest orders, reasons included; None without a model."""
+    if not assessor.ready:
+        return None
+    taken = []
+    for order in session.scalars(select(Order).order_by(Order.placed_at.desc()).limit(ASKED)):
+        request = RiskRequest(
+            "change_address", order.customer_id, order.id, order.total_minor, order.placed_at, "bench"
+        )
+        began = time.perf_counter()
+        assessor.assess(session, request)
+        taken.append((time.perf_counter() - began) * 1000)
+    return report.interval(taken[WARM:], lambda sample: float(np.percentile(sample, 95)))
 
 
 def _precision(truth: NDArray[np.bool_], scores: Floats) -> float:
