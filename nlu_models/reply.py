@@ -173,8 +173,14 @@ class ReplyWriter:
         fitting.sort(key=lambda each: (-len(each.facts), -_overlap(words, _grams(each.question)), each.reply))
         return list({each.reply: each for each in fitting[: 4 * most]}.values())[:most]
 
-    def written(self, request: DraftRequest, samples: int = 3, seed: int = 0) -> list[Candidate]:
-        """What GPT-2 writes, not yet guarded; only replies that end, that it is sure of, and that name a fact once."""
+    def written(
+        self, request: DraftRequest, samples: int = 3, seed: int = 0, *, least: float = FLUENT
+    ) -> list[Candidate]:
+        """What GPT-2 writes, not yet guarded; only replies that end, that it is sure of, and that name a fact once.
+
+        Args:
+            least: mean log-probability a token that counts as sure.
+        """
         if not self.vocabulary.knows(f"<intent:{request.intent}>") or request.passages:
             return []  # a small model cannot word a passage it has never seen; its sentences stand for themselves
         prompt = self.vocabulary.prompt(request.text, request.intent, request.language, request.facts)
@@ -192,7 +198,7 @@ class ReplyWriter:
             )
             pattern = self.vocabulary.text(tokens)
             named = PLACEHOLDER.findall(pattern)
-            if ended and tokens and sureness >= FLUENT and len(named) == len(set(named)):
+            if ended and tokens and sureness >= least and len(named) == len(set(named)):
                 found.append(self._candidate("written", pattern, request))
         return found
 

@@ -213,14 +213,16 @@ def _reload(folder: Path) -> tuple[Any, vocabulary.Vocabulary]:
 
 
 def _measure(writer: ReplyWriter, held: Sequence[Pair], *, most: int = 60) -> dict[str, Any]:
-    """What GPT-2 writes for held-out questions: share that ends, share the guard refuses, milliseconds a draft."""
-    ended = refused = 0
+    """What GPT-2 writes for held-out questions: share that ends properly, share it is sure of (only those are ever
+    offered), share of all that ended which the guard refuses, milliseconds a draft."""
+    ended = sure = refused = 0
     taken = []
     for pair in held[:most]:
         started = time.perf_counter()
-        drafts = writer.written(_request(pair), samples=1)
+        drafts = writer.written(_request(pair), samples=1, least=-np.inf)
         taken.append((time.perf_counter() - started) * 1000)
         ended += bool(drafts)
+        sure += bool(writer.written(_request(pair), samples=1))
         approved = [each.reply for each in writer.by_intent.get((pair.intent, pair.language), [])]
         words = writer.words.get((pair.intent, pair.language), frozenset())
         evidence = Evidence(_request(pair).facts)
@@ -229,6 +231,7 @@ def _measure(writer: ReplyWriter, held: Sequence[Pair], *, most: int = 60) -> di
     count = max(1, min(most, len(held)))
     return {
         "drafts_ended": round(ended / count, 3),
+        "drafts_sure": round(sure / count, 3),
         "drafts_refused": round(refused / max(1, ended), 3),
         "draft_ms_p50": round(float(np.median(taken)), 1) if taken else None,
         "draft_ms_p95": round(float(np.percentile(taken, 95)), 1) if taken else None,
@@ -272,7 +275,7 @@ def _report(folder: Path, writer: ReplyWriter, held: Sequence[Pair], manifest: a
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for pair in held[:60]:
-        drafts = writer.written(_request(pair), samples=2)
+        drafts = writer.written(_request(pair), samples=2, least=-np.inf)
         rows.append([pair.question, pair.intent, pair.reply, " / ".join(draft.pattern for draft in drafts)])
     parts = [
         f"<h1>Reply model {manifest.version}</h1>",
