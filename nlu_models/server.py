@@ -25,6 +25,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from threadpoolctl import threadpool_limits
 
 from ensemble.artifact import ArtifactError
 from nlu_models.batching import Batcher, Full
@@ -197,6 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ArtifactError as error:
         print(f"nlu: {error}", file=sys.stderr)
         return 1
+    # numpy's own threads would fight the batches for the cores: one computation, as many threads as were asked for
+    threadpool_limits(chosen.torch_threads)
     models.warm()
     server = _Server(uvicorn.Config(make_app(models), log_level="warning", access_log=False, lifespan="on"))
     server.run(sockets=[listening])
