@@ -161,7 +161,7 @@ def fill(sessions: Sessions) -> None:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # it holds an event loop running, which the tests of other folders start themselves
 def playwright() -> Iterator[Playwright]:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed; .ci/run installs it")
@@ -170,7 +170,7 @@ def playwright() -> Iterator[Playwright]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     made = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
     yield made
