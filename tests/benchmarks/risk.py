@@ -30,7 +30,7 @@ from bot import settings as bot_settings
 from bot.database.engine import open_engine, open_readers
 from bot.database.shop import Order
 from ensemble.calibration import expected_calibration_error
-from tests.benchmarks import report
+from tests.benchmarks import report, risk_curves
 from tests.benchmarks.report import Row
 
 Floats = NDArray[np.float64]
@@ -45,16 +45,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=("fraud_ecommerce", "demo_shop"), help="one data set")
     arguments = parser.parse_args(argv)
     rows: list[Row] = []
+    drawn: list[risk_curves.Scored] = []
     with report.progress() as bar:
         if arguments.only != "demo_shop":
-            rows += public(arguments.data / "fraud_ecommerce", bar)
+            rows += public(arguments.data / "fraud_ecommerce", bar, drawn)
         if arguments.only != "fraud_ecommerce":
-            rows += demo_shop(bar)
+            rows += demo_shop(bar, drawn)
     report.write(rows, title="risk", json_file=arguments.json, plots=arguments.plots)
+    folder = arguments.plots or (arguments.json.parent if arguments.json else None)
+    for scored in drawn if folder else ():
+        print(f"plot: {risk_curves.draw(scored, folder)}")
     return 0
 
 
-def public(folder: Path, bar: object) -> list[Row]:
+def public(folder: Path, bar: object, drawn: list[risk_curves.Scored]) -> list[Row]:
     file = folder / "fraud_data_70.csv.gz"
     if not file.exists():
         print(f"risk: {file} is not there; its rows are left out", file=sys.stderr)
@@ -66,8 +70,10 @@ def public(folder: Path, bar: object) -> list[Row]:
     for data, order in (("fraud_ecommerce_time", by_time), ("fraud_ecommerce", at_random)):
         cut = int(len(order) * TRAIN_SHARE)
         train_rows, test_rows = order[:cut], order[cut:]
-        found, scores = compared(data, table, happened, customers, names, train_rows, test_rows, bar)
+        found, systems = compared(data, table, happened, customers, names, train_rows, test_rows, bar)
         rows += found
+        scores = systems["kefu"]
+        drawn.append(risk_curves.Scored(data, happened[test_rows], systems, scores))
         for kind in range(2):
             rows += by_group(data, happened[test_rows], scores, [groups[row][kind] for row in test_rows])
     return rows
@@ -135,9 +141,9 @@ def compared(
     train_rows: NDArray[np.int64],
     test_rows: NDArray[np.int64],
     bar: object,
-) -> tuple[list[Row], Floats]:
-    """Fit on the train rows, score the test rows with every member, every fusion, and what would be shipped; with the
-    scores of the latter."""
+) -> tuple[list[Row], dict[str, Floats]]:
+    """Fit on the train rows, score the test rows with every member, every fusion, and what would be shipped (`kefu`);
+    with the scores of each."""
     task = bar.add_task(data, total=train.STEPS)  # type: ignore[attr-defined]
     learnt = table.take(train_rows)
     fitted = model.fit(
@@ -155,7 +161,7 @@ def compared(
     rows = [row for name, scores in systems.items() for row in measures(data, name, truth, scores)]
     rows.append(Row(data, "kefu", "auc_pr_over_lightgbm", *over(truth, systems["kefu"], systems["lightgbm"])))
     rows.append(Row(data, "kefu", "ece", expected_calibration_error(systems["kefu"], truth)))
-    return rows, systems["kefu"]
+    return rows, systems
 
 
 def measures(data: str, system: str, truth: NDArray[np.bool_], scores: Floats) -> list[Row]:
@@ -204,7 +210,7 @@ def recall_at_fpr(truth: NDArray[np.bool_], scores: Floats, most: float) -> floa
     return float(true[false <= most].max())
 
 
-def demo_shop(bar: object) -> list[Row]:
+def demo_shop(bar: object, drawn: list[risk_curves.Scored]) -> list[Row]:
     """The shop of the settings' database, out of fold by customer; recall of each planted kind at 2 % reviewed."""
     settings = bot_settings.load()
     with open_readers(open_engine(str(settings.database_url)))() as session:
@@ -218,6 +224,7 @@ def demo_shop(bar: object) -> list[Row]:
     rows = [Row("demo_shop", "kefu", "answered p95 ms", *live)] if live else []
     task = bar.add_task("demo_shop", total=train.STEPS)  # type: ignore[attr-defined]
     fitted = train.fit(prepared, lambda _: bar.advance(task))  # type: ignore[attr-defined]
+    drawn.append(risk_curves.Scored("demo_shop", prepared.happened, {"kefu": fitted.out_of_fold}, fitted.out_of_fold))
     metrics = train.measured(prepared, fitted, REVIEW)
     rows += [Row("demo_shop", name, "auc_pr", value) for name, value in fitted.precision.items()]
     rows.append(Row("demo_shop", "kefu", "auc_pr", metrics["auc_pr"]))
