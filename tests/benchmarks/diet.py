@@ -19,7 +19,7 @@ import yaml
 from bot.processes import DIALOGUE_PYTHON
 from nlu_models import dataset
 from nlu_models.dataset import Example
-from tests.benchmarks.stock_rasa import environ
+from tests.benchmarks.stock_rasa import environ, understanding
 
 START_SECONDS = 300
 
@@ -29,14 +29,7 @@ def config(epochs: int) -> dict[str, object]:
         "recipe": "default.v1",
         "assistant_id": "diet",
         "language": "en",
-        "pipeline": [
-            {"name": "WhitespaceTokenizer"},
-            {"name": "RegexFeaturizer"},
-            {"name": "LexicalSyntacticFeaturizer"},
-            {"name": "CountVectorsFeaturizer"},
-            {"name": "CountVectorsFeaturizer", "analyzer": "char_wb", "min_ngram": 1, "max_ngram": 4},
-            {"name": "DIETClassifier", "epochs": epochs, "constrain_similarities": True},
-        ],
+        "pipeline": understanding(epochs),
         "policies": [],
     }
 

@@ -20,6 +20,18 @@ from bot.processes import DIALOGUE, DIALOGUE_PYTHON, ProcessSpec
 NLU = DIALOGUE / "data" / "nlu"
 
 
+def understanding(epochs: int) -> list[dict[str, object]]:
+    """The default pipeline as far as DIET: what reads a message's intent."""
+    return [
+        {"name": "WhitespaceTokenizer"},
+        {"name": "RegexFeaturizer"},
+        {"name": "LexicalSyntacticFeaturizer"},
+        {"name": "CountVectorsFeaturizer"},
+        {"name": "CountVectorsFeaturizer", "analyzer": "char_wb", "min_ngram": 1, "max_ngram": 4},
+        {"name": "DIETClassifier", "epochs": epochs, "constrain_similarities": True},
+    ]
+
+
 def config(epochs: int) -> dict[str, object]:
     """What `rasa init` of 3.6 comments in as the default, with its numbers."""
     return {
@@ -27,12 +39,7 @@ def config(epochs: int) -> dict[str, object]:
         "assistant_id": "stock",
         "language": "en",
         "pipeline": [
-            {"name": "WhitespaceTokenizer"},
-            {"name": "RegexFeaturizer"},
-            {"name": "LexicalSyntacticFeaturizer"},
-            {"name": "CountVectorsFeaturizer"},
-            {"name": "CountVectorsFeaturizer", "analyzer": "char_wb", "min_ngram": 1, "max_ngram": 4},
-            {"name": "DIETClassifier", "epochs": epochs, "constrain_similarities": True},
+            *understanding(epochs),
             {"name": "EntitySynonymMapper"},
             {"name": "ResponseSelector", "epochs": epochs, "constrain_similarities": True},
             {"name": "FallbackClassifier", "threshold": 0.3, "ambiguity_threshold": 0.1},
