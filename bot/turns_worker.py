@@ -36,6 +36,7 @@ POLL_SECONDS = 1.0  # the safety net under the wakeup
 HEARTBEAT_SECONDS = 8.0
 BURY_SECONDS = 2.0  # how often dead workers' leases are looked for
 SHUTDOWN_SECONDS = 20.0
+WRITE_PACE_SECONDS = 0.015  # of a busy worker: ends and claims of several turns share a transaction
 
 # What the dialogue names when something it needs is away, not the turn wrong.
 AWAY = ("TurnAborted", "OperationalError", "InterfaceError", "DBAPIError", "TimeoutError")
@@ -203,7 +204,9 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`, then finish what is held."""
         self._loop = asyncio.get_running_loop()
-        self._writer: Batches[Step, Any] = Batches(self.sessions, self._write, after_commit=self._after_commit)
+        self._writer: Batches[Step, Any] = Batches(
+            self.sessions, self._write, after_commit=self._after_commit, pace_seconds=WRITE_PACE_SECONDS
+        )
         listener = self.signals.listen(wakeup.INBOX)
         helpers = [asyncio.create_task(self._beat()), asyncio.create_task(self._bury())]
         try:

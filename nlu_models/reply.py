@@ -6,6 +6,7 @@ candidate goes through the guard; those left are ranked by BERT similarity, GPT-
 """
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -85,6 +86,11 @@ class ReplyWriter:
         for each in approved:
             self.by_intent.setdefault((each.intent, each.language), []).append(each)
         self.words = {key: _words(replies) for key, replies in self.by_intent.items()}
+        self.factless = {
+            key: tuple((_grams(each.question), each.reply) for each in replies if not each.facts)
+            for key, replies in self.by_intent.items()
+            if key[0] in DRAFT_FOR
+        }
         self._intents = [(name, vocabulary.number(f"<intent:{name}>")) for name in vocabulary.intents]
         self._placeholders = {
             name: vocabulary.number(f"{{{name}}}")
@@ -125,12 +131,12 @@ class ReplyWriter:
 
     def small_talk(self, text: str, intent: str, language: str) -> ReplyDraft | None:
         """An approved reply for an intent that needs no facts; the one whose question is most alike."""
-        fitting = [each for each in self.by_intent.get((intent, language), []) if not each.facts]
-        if intent not in DRAFT_FOR or not fitting:
+        fitting = self.factless.get((intent, language))
+        if not fitting:
             return None
         words = _grams(text)
-        best = max(fitting, key=lambda each: (_overlap(words, _grams(each.question)), each.reply))
-        return ReplyDraft(best.reply, "template", 1.0)
+        _, reply = max((_overlap(words, question), reply) for question, reply in fitting)
+        return ReplyDraft(reply, "template", 1.0)
 
     def write(
         self, request: DraftRequest, similarity: Similarity, *, samples: int = 3, seed: int = 0
@@ -274,7 +280,7 @@ def _grams(text: str) -> frozenset[str]:
 
 
 def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / np.sqrt(len(one) * len(other)) if one and other else 0.0
+    return len(one & other) / math.sqrt(len(one) * len(other)) if one and other else 0.0
 
 
 def _control(token: str) -> bool:

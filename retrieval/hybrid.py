@@ -7,6 +7,7 @@ built.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +92,20 @@ class Known:
         nothing is near, and for topics that no known question is about."""
         scales = np.array([weights.scale(han, False), weights.scale(han, True)])[self.han.astype(int)]
         likeness = (self.rows @ row - scales[:, 0]) / scales[:, 1]
-        nearest: dict[str, float] = {}
-        for topic, value in zip(self.topics, likeness.tolist(), strict=True):
-            nearest[topic] = max(nearest.get(topic, -np.inf), value)
+        names, order, starts = self._by_topic
+        nearest = dict(zip(names, np.maximum.reduceat(likeness[order], starts).tolist(), strict=True))
         here = [nearest[topic] for topic in topics if topic and topic in nearest]
         most = max(here, default=0.0)
         if most < ALIKE:
             return np.zeros(len(topics))
         return np.array([max(0.0, most - nearest.get(topic, most)) if topic else 0.0 for topic in topics])
+
+    @cached_property
+    def _by_topic(self) -> tuple[list[str], np.ndarray[Any, np.dtype[np.intp]], np.ndarray[Any, np.dtype[np.intp]]]:
+        """(topics, questions ordered by topic, where each topic begins in that order)."""
+        names, numbers = np.unique(np.array(self.topics), return_inverse=True)
+        order = np.argsort(numbers, kind="stable")
+        return names.tolist(), order, np.searchsorted(numbers[order], np.arange(len(names)))
 
     def doubt(self, row: Rows, han: bool, weights: Weights, *, itself: bool = True) -> float:
         """How much nearer the nearest without an answer are than the nearest with one, on the scale of unrelated texts.
@@ -268,13 +275,11 @@ class Hybrid:
         out = np.zeros((len(ids), len(FEATURES)))
         out[:, 0], out[:, 1], out[:, 5] = body, heading, np.maximum(body, heading)
         out[:, 6] = self.lexical.covered(ids, weight) / total
-        for position, id in enumerate(ids):
-            title = title_tokens(self._title_of(id))
-            out[position, 2] = said.get(id, 0.0) / (total * (K1 + 1))
-            out[position, 3] = sum(share for term, share in weight.items() if term in title) / total
-            by_rank = 1 / (RANK_CONSTANT + dense_rank[position])
-            by_rank += 1 / (RANK_CONSTANT + spoken[id]) if id in spoken else 0.0
-            out[position, 4] = by_rank * RANK_CONSTANT / 2
+        titles = (title_tokens(self._title_of(id)) for id in ids)
+        out[:, 2] = np.array([said.get(id, 0.0) for id in ids]) / (total * (K1 + 1))
+        out[:, 3] = [sum(weight[term] for term in weight.keys() & title) / total for title in titles]
+        lexical_rank = np.array([spoken.get(id, np.inf) for id in ids])
+        out[:, 4] = (1 / (RANK_CONSTANT + dense_rank) + 1 / (RANK_CONSTANT + lexical_rank)) * RANK_CONSTANT / 2
         return out
 
 

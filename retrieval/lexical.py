@@ -69,6 +69,7 @@ def is_han(text: str) -> bool:
     return CJK.search(text) is not None
 
 
+@lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """A light stem: what plural, -ing, -ed and possessive add is cut, nothing that changes the word."""
     word = word.removesuffix("'s").replace("'", "")

@@ -3,6 +3,7 @@
 A million passages cost eight bytes each of memory; the lines stay on disk until they are asked for.
 """
 
+import functools
 import json
 import mmap
 import threading
@@ -18,6 +19,8 @@ from retrieval.documents import Passage, Product, Variant
 
 Item = TypeVar("Item", Product, Passage)
 
+KEPT = 4096  # items kept as read, at some 3 KB each: a search looks at the same few dozen again and again
+
 
 class Store(Generic[Item]):
     """id -> item. Readers never wait; a change replaces the overlay."""
@@ -29,6 +32,7 @@ class Store(Generic[Item]):
         self._where: dict[str, int] = {}
         self._changed: dict[str, Item | None] = {}  # None: removed
         self._write = threading.Lock()
+        self._at: Callable[[int], Item] = functools.lru_cache(KEPT)(self._read_row)  # rows are never written to
 
     def __len__(self) -> int:
         changed = self._changed
@@ -47,7 +51,7 @@ class Store(Generic[Item]):
         changed = self._changed
         for id, row in self._where.items():
             if id not in changed:
-                yield self._at(row)
+                yield self._read_row(row)
         yield from (item for item in changed.values() if item is not None)
 
     def put(self, items: Iterable[Item], *, remove: Iterable[str] = ()) -> None:
@@ -78,7 +82,7 @@ class Store(Generic[Item]):
         store._starts = np.array(ends, dtype=np.int64)
         return store
 
-    def _at(self, row: int) -> Item:
+    def _read_row(self, row: int) -> Item:
         line: Mapping[str, Any] = json.loads(self._lines[int(self._starts[row]) : int(self._starts[row + 1])])
         item: Item = self._read(line)
         return item

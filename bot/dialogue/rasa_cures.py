@@ -21,12 +21,27 @@ def apply():
 
 
 def compile_the_result_validator():
-    """The schema of an action's result is constant, yet is checked and compiled anew for each call (25 ms CPU)."""
+    """The schema of an action's result is constant, yet is checked and compiled anew for each call (25 ms CPU).
+
+    It also tries each event against all two dozen kinds to find that one of them fits (0.6 ms): the kind is read from
+    the event, and only that one's schema is tried. What is valid stays the same.
+    """
     specification = RemoteAction.action_response_format_spec()
-    validator = jsonschema.validators.validator_for(specification)(specification)
+    event_schema = specification["properties"]["events"]["items"]
+    compiled = jsonschema.validators.validator_for(specification)
+    kinds = {
+        kind["properties"]["event"]["const"]: compiled({**event_schema, "oneOf": [kind]})
+        for kind in event_schema["oneOf"]
+    }
+    events = {"type": "array", "items": {"type": "object", "required": ["event"]}}
+    result_validator = compiled({**specification, "properties": {**specification["properties"], "events": events}})
+    unknown = compiled(event_schema)
 
     def validate(self, result):
-        validator.validate(result)
+        result_validator.validate(result)
+        for event in result.get("events", ()):
+            kind = event["event"]
+            (kinds.get(kind, unknown) if isinstance(kind, str) else unknown).validate(event)
         return True
 
     RemoteAction._validate_action_result = validate

@@ -29,6 +29,10 @@ def main():
     from rasa.__main__ import main as rasa_main
 
     rasa_cures.apply()
+    if sys.argv[1:2] == ["run"]:
+        import rasa_speed
+
+        rasa_speed.apply()
     rasa_main()
 
 

@@ -104,7 +104,7 @@ class CappedTrackerStore(TrackerStore, SerializedTrackerAsText):
             kept = trimmed(events, self.domain.slots)
             tracker = DialogueStateTracker.from_events(tracker.sender_id, kept, self.domain.slots)
             events = tracker.events
-        text = json.dumps([event.as_dict() for event in events], ensure_ascii=True)
+        text = f"[{','.join(map(_text_of, events))}]"
         await self._in_thread(self._upsert, tracker.sender_id, text)
         self._keep(tracker)
 
@@ -135,6 +135,14 @@ class CappedTrackerStore(TrackerStore, SerializedTrackerAsText):
     def _ids(self):
         with self.engine.connect() as connection:
             return [row[0] for row in connection.execute(sa.text("SELECT conversation_id FROM dialogue_trackers"))]
+
+
+def _text_of(event):
+    """The event as JSON, made when it is first saved: an event is never changed after that."""
+    text = event.__dict__.get("_text")
+    if text is None:
+        text = event.__dict__["_text"] = json.dumps(event.as_dict(), ensure_ascii=True)
+    return text
 
 
 def _engine(url):

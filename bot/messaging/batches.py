@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -27,6 +28,12 @@ class Batches(Generic[Item, Result]):
 
     `work` gets the items of one transaction and returns a result for each. When a batch fails, each
     item is tried alone, so that one bad item fails alone; `work` must therefore be repeatable.
+
+    Args:
+        limit: items of one transaction.
+        after_commit: called with items and results on the writing thread.
+        pace_seconds: least time from the begin of one transaction to the next. What comes alone is written at once;
+            when more comes than one transaction in this time, it shares one, and a transaction's cost is paid once.
     """
 
     def __init__(
@@ -36,10 +43,13 @@ class Batches(Generic[Item, Result]):
         *,
         limit: int = 64,
         after_commit: AfterCommit[Item, Result] | None = None,
+        pace_seconds: float = 0.0,
     ) -> None:
         self._sessions = sessions
         self._work = work
         self._limit = limit
+        self._pace = pace_seconds
+        self._began = 0.0
         self._after_commit = after_commit
         self._queue: queue.SimpleQueue[tuple[Item, _Waiting[Result]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
@@ -60,6 +70,8 @@ class Batches(Generic[Item, Result]):
         open_ = True
         while open_:
             entry = self._queue.get()
+            time.sleep(max(0.0, self._began + self._pace - time.monotonic()))
+            self._began = time.monotonic()
             batch = []
             while entry is not None:
                 batch.append(entry)

@@ -67,6 +67,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bot.handoff.routes",
         "bot.widget",
         "nlu_models.server",
+        "actions.rasa_actions.server",
         "actions.wiring",
     ),
     "sqlalchemy": (

@@ -153,11 +153,11 @@ def dialogue(model: Path, actions: Actions, tmp_path_factory: pytest.TempPathFac
     made.group.stop()
 
 
-def in_rasa(code: str) -> str:
+def in_rasa(code: str, *arguments: str) -> str:
     """Run `code` in the dialogue's environment, with its modules at hand; its output."""
     start = "import rasa_stub_tensorflow, warnings; rasa_stub_tensorflow.install(); warnings.simplefilter('ignore')\n"
     done = subprocess.run(
-        [str(DIALOGUE_PYTHON), "-c", start + code],
+        [str(DIALOGUE_PYTHON), "-c", start + code, *arguments],
         cwd=DIALOGUE,
         capture_output=True,
         text=True,
@@ -422,3 +422,133 @@ def test_the_graph_runs_its_nodes_without_a_scheduler_and_gives_the_same(measure
 
 def test_tensorflow_is_left_out(measured):
     assert measured["tensorflow"] == "stand-in"
+
+
+SPEED = """
+import copy, json, random, sys
+import rasa_cures, rasa_speed
+rasa_cures.apply()
+from rasa.core.actions.action import RemoteAction
+from rasa.core.policies.rule_policy import RulePolicy
+from rasa.core.processor import MessageProcessor
+from rasa.shared.core.events import *
+from rasa.shared.core.trackers import DialogueStateTracker
+
+_, metadata, runner = MessageProcessor._load_model(sys.argv[1])
+nodes = (getattr(node, "_component", None) for node in runner._instantiated_nodes.values())
+policy, domain = next(node for node in nodes if isinstance(node, RulePolicy)), metadata.domain
+rng = random.Random(7)
+
+def heard(tracker):
+    name = rng.choice(["greet", "track_order", "change_name", "inform", "inform", "nlu_fallback"])
+    parse = {"text": "K-1", "intent": {"name": name}, "entities": []}
+    tracker.update(UserUttered("K-1", {"name": name, "confidence": 1.0}, [], parse, message_id="m"))
+
+def conversation():
+    "Turns as the policy plays them, and now and then as it does not; cut off anywhere."
+    tracker = DialogueStateTracker("c", domain.slots)
+    opening = [ActionExecuted("action_session_start"), SessionStarted(), ActionExecuted("action_listen")]
+    tracker.update_with_events(opening, domain)
+    for _ in range(rng.randrange(1, 7)):
+        heard(tracker)
+        for _ in range(rng.randrange(0, 4)):
+            prediction = policy._predict(tracker, domain)[0]
+            name = domain.action_names_or_texts[prediction.max_confidence_index]
+            if rng.random() < 0.2:
+                name = rng.choice(["utter_noted", "action_track", "name_form"])
+            tracker.update_with_events([*prediction.events, ActionExecuted(name)], domain)
+            if name == "name_form":
+                tracker.update(ActiveLoop("name_form" if rng.random() < 0.7 else None))
+                tracker.update(SlotSet("requested_slot", "name"))
+            if rng.random() < 0.2:
+                tracker.update(ActionExecutionRejected(name))
+            tracker.update(BotUttered("said", metadata={"utter_action": "utter_noted"}))
+            if name == "action_listen":
+                break
+        else:
+            if rng.random() < 0.8:
+                tracker.update(ActionExecuted("action_listen"))
+    return tracker
+
+def predicted(tracker):
+    made, source = policy._predict(tracker, domain)
+    events = [event.type_name for event in made.events]
+    return [made.probabilities, events, made.hide_rule_turn, made.is_end_to_end_prediction, made.is_no_user_prediction]
+
+def counted(tracker):
+    "States made for one prediction."
+    stock, made = type(domain).get_active_state, []
+    type(domain).get_active_state = lambda *a, **k: made.append(1) or stock(*a, **k)
+    policy._predict(tracker, domain)
+    type(domain).get_active_state = stock
+    return len(made)
+
+RESULTS = [
+    {}, {"events": []}, {"events": [{"event": "slot", "name": "a", "value": 1}], "responses": [{"text": "x"}]},
+    {"events": "no"}, {"events": [{"event": "no_such"}]}, {"events": [{"name": "x"}]}, {"events": [{"event": "slot"}]},
+    {"events": [{"event": 3}]}, {"responses": [1]}, [], None,
+    {"events": [{"event": "active_loop", "name": None, "timestamp": "now"}]},
+]
+
+def valid(result):
+    try:
+        return RemoteAction("a", None)._validate_action_result(result)
+    except jsonschema.ValidationError:
+        return False
+
+import jsonschema, jsonschema.validators
+specification = RemoteAction.action_response_format_spec()
+stock_validator = jsonschema.validators.validator_for(specification)(specification)
+conversations = [conversation() for _ in range(300)]
+long = max(conversations, key=lambda tracker: len(tracker.events))
+found = {"stock": [predicted(each) for each in conversations], "stock_states": counted(long)}
+found["stock_copies"] = [each.copy().current_state() for each in conversations]
+found["stock_valid"] = [stock_validator.is_valid(result) for result in RESULTS]
+rasa_speed.apply()
+found["fast"] = [predicted(each) for each in conversations]
+found["fast_states"] = counted(long)
+copies = [each.copy() for each in conversations]
+found["fast_copies"] = [each.current_state() for each in copies]
+before = [each.current_state() for each in conversations]
+for each in copies:
+    each.update_with_events([ActiveLoop("name_form"), LoopInterrupted(True), SlotSet("name", "other")], domain)
+found["untouched"] = [each.current_state() for each in conversations] == before
+found["valid"] = [valid(result) for result in RESULTS]
+call = RemoteAction("action_track", None)._action_call_format(long, domain)["tracker"]
+found["told"] = call["events"]
+found["heard"] = sum(isinstance(event, UserUttered) for event in long.events)
+found["latest"] = call["latest_message"]["intent"]["name"] == long.latest_message.intent_name
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def sped(model: Path) -> dict[str, Any]:
+    return dict(json.loads(in_rasa(SPEED, str(next(model.glob("*.tar.gz")))).splitlines()[-1]))
+
+
+def test_rules_found_by_their_last_state_predict_the_same(sped):
+    assert sped["fast"] == sped["stock"]
+    kinds = {json.dumps(prediction) for prediction in sped["stock"]}
+    assert len(kinds) > 5  # several actions, in forms and outside
+    assert sped["fast_states"] < sped["stock_states"] / 2
+
+
+def test_a_tracker_is_copied_with_its_state_and_shares_none_of_it(sped):
+    assert sped["fast_copies"] == sped["stock_copies"]
+    assert sped["untouched"]
+
+
+def test_a_result_of_an_action_is_valid_where_the_stock_validator_says_so(sped):
+    assert sped["valid"] == sped["stock_valid"]
+    assert set(sped["valid"]) == {True, False}
+
+
+def test_an_action_is_told_the_last_turns_and_what_was_asked_for_before(sped):
+    users = [event for event in sped["told"] if event["event"] == "user"]
+    assert len(users) == sped["heard"] > 2
+    assert all(set(event) == {"event", "timestamp", "text", "parse_data"} for event in users)
+    place = [number for number, event in enumerate(sped["told"]) if event["event"] == "user"]
+    assert {event["event"] for event in sped["told"][: place[-2]]} <= {"user", "active_loop"}
+    assert {"bot", "action"} <= {event["event"] for event in sped["told"][place[-2] :]}
+    assert sped["latest"]

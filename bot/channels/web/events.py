@@ -25,6 +25,7 @@ from bot.messaging.wakeup import TRANSCRIPT, TYPING, Listener
 
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 1.0
+READ_PACE_SECONDS = 0.015  # of a busy hub: a line is shown that much later, and three are read in one transaction
 TYPING_SECONDS = 10.0  # a typing mark that is not renewed ends by itself
 PAGE = 200  # lines read at a time
 WRITE_SECONDS = 30.0  # a client that reads nothing for so long is dropped; it resumes by position
@@ -70,7 +71,7 @@ class Hub:
     """Wakes the watchers of a conversation when its transcript grew, and reads for all of them together."""
 
     def __init__(self, readers: Sessions) -> None:
-        self._reads: Batches[tuple[str, int, int], News] = Batches(readers, _news)
+        self._reads: Batches[tuple[str, int, int], News] = Batches(readers, _news, pace_seconds=READ_PACE_SECONDS)
         self._looks: Batches[tuple[str, ...], dict[str, Seen]] = Batches(readers, _looked)
         self._watchers: dict[str, set[Watcher]] = defaultdict(set)
         self._seen: dict[str, Seen] = {}
