@@ -1,7 +1,8 @@
 """IntentModel: what does the customer want? Members, fusion, calibration and scope behind one call.
 
-The cheap members (fine-tuned BERT, n-grams) see every text; the linear model and the neighbours on pretrained vectors
-only the texts that the cheap ones leave open; a second BERT and GPT-2, where there are such, what then is open still.
+What is word for word an example is answered from it. The cheap members (fine-tuned BERT, n-grams) see every other text;
+the linear model and the neighbours on pretrained vectors only the texts that the cheap ones leave open; a second BERT
+and GPT-2, where there are such, what then is open still.
 """
 
 import io
@@ -20,6 +21,7 @@ from nlu_models import language, scope
 from nlu_models.fusion import Cascade, Fusion
 from nlu_models.members import LinearOnVectors, Neighbours, NGrams
 from nlu_models.onnx_encoder import FILES, OnnxEncoder
+from nlu_models.seen import Seen
 
 KIND = "intent"
 OFF_TOPIC = "out_of_scope"
@@ -183,8 +185,9 @@ def off_topic_of(labels: Sequence[str]) -> int | None:
 class IntentModel:
     """Loaded once, asked in batches; replaced as a whole, never changed."""
 
-    def __init__(self, members: Members, decision: Decision, version: str) -> None:
+    def __init__(self, members: Members, decision: Decision, version: str, seen: Seen | None = None) -> None:
         self.members, self.decision, self.version = members, decision, version
+        self.seen = seen or Seen({})
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -208,10 +211,17 @@ class IntentModel:
             Neighbours.from_arrays(arrays_from(stored.path("tuned.npz"))),
             second=_second(stored, threads, device),
         )
-        return cls(members, Decision.from_json(stored.json("decision.json")), stored.manifest.version)
+        seen = Seen(stored.json("seen.json")) if "seen.json" in stored.manifest.files else None
+        return cls(members, Decision.from_json(stored.json("decision.json")), stored.manifest.version, seen)
 
     def predict(self, texts: Sequence[str]) -> list[IntentPrediction]:
         """One prediction a text, in order."""
+        known = [self.seen.label(text) for text in texts]
+        judged = iter(self.judge([text for text, label in zip(texts, known, strict=True) if label is None]))
+        return [next(judged) if label is None else _known(label) for label in known]
+
+    def judge(self, texts: Sequence[str]) -> list[IntentPrediction]:
+        """What the models say, whether a text was seen before or not."""
         if not texts:
             return []
         opinions = self.members.ask(texts, self.decision.cascade, self.decision.middle)
@@ -237,6 +247,11 @@ class IntentModel:
         inside = label == OFF_TOPIC or known is None or in_scope >= known.threshold
         sure = inside and confidence >= self.decision.min_confidence
         return IntentPrediction(label, confidence, in_scope, ranking, said, sure)
+
+
+def _known(label: str) -> IntentPrediction:
+    in_scope = 0.0 if label == OFF_TOPIC else 1.0
+    return IntentPrediction(label, 1.0, in_scope, ((label, 1.0),), {"seen": (label, 1.0)})
 
 
 def fuse(opinions: Opinions, decision: Decision) -> Scores:

@@ -67,7 +67,9 @@ class Models:
 
     def warm(self) -> None:
         """Ask everything once before anybody waits: first runs allocate, compile and read from disk."""
-        self.parse(["where is my order?", "\u6211\u7684\u8ba2\u5355\u5230\u54ea\u91cc\u4e86"])
+        texts = ["where is my order?", "\u6211\u7684\u8ba2\u5355\u5230\u54ea\u91cc\u4e86"]
+        self.parse(texts)
+        self.parser.model.judge(texts)  # examples are answered without the models
         self._warm_drafts()
 
     def _warm_drafts(self) -> None:
@@ -95,7 +97,7 @@ class Models:
                 lambda: IntentModel.load(self.folder / intent.KIND, threads=self.threads, device=self.device),
             )
             if model is not None:
-                model.predict(["hello"])  # warm before anybody waits for it
+                model.judge(["hello"])  # warm before anybody waits for it
                 done.append(f"intent {self._alone.version} -> {model.version}")
                 self._alone = model
         if self._is_newer(reply.KIND, self.writer.version if self.writer else ""):
@@ -148,7 +150,7 @@ def with_gpt2(model: IntentModel, writer: ReplyWriter | None, folder: Path) -> I
         return model
     labels = model.labels
     members = replace(model.members, gpt2=lambda texts: writer.opinions(texts, labels))
-    return IntentModel(members, Decision.from_json(fitted["decision"]), model.version)
+    return IntentModel(members, Decision.from_json(fitted["decision"]), model.version, model.seen)
 
 
 def _cuda() -> bool:

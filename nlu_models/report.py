@@ -119,7 +119,7 @@ def _slowest(trained: "Trained") -> list[list[str]]:
     timed = []
     for example in trained.validation[:200]:
         started = time.perf_counter()
-        trained.model.predict([example.text])
+        trained.model.judge([example.text])
         timed.append((time.perf_counter() - started, example.text))
     timed.sort(reverse=True)
     return [[text, f"{seconds * 1000:.1f}"] for seconds, text in timed[:10]]

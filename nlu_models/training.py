@@ -35,6 +35,7 @@ from nlu_models.intent import (
 )
 from nlu_models.onnx_encoder import FILES
 from nlu_models.scope import Scope
+from nlu_models.seen import Seen
 
 Say = Callable[[str], None]
 
@@ -186,7 +187,9 @@ def train_intent(
     fused = fuse(opinions_served, decision)
     say(f"exported, fused and calibrated: {time.monotonic() - started:.0f} s; fusion: {decision.full.way}")
     metrics = measure(opinions_served, fused, held, labels, decision)
-    model = IntentModel(members, decision, "unsaved")
+    seen_before = Seen.of(examples)
+    files["seen.json"] = json.dumps(seen_before.to_json(), ensure_ascii=False).encode()
+    model = IntentModel(members, decision, "unsaved", seen_before)
     return Trained(model, files, held, opinions, fused, trials, metrics, epochs)
 
 

@@ -167,6 +167,7 @@ class Hybrid:
         *,
         candidates: int = CANDIDATES,
         allowed: Callable[[str], bool] | None = None,
+        among: Sequence[str] | None = None,
     ) -> list[Candidate]:
         """Candidates of both sides, best first.
 
@@ -174,8 +175,9 @@ class Hybrid:
             row: (dimension,) the encoded text.
             candidates: how many each side contributes before `allowed` is applied.
             allowed: ids that may be shown.
+            among: weigh exactly these ids instead; a few that are known to fit need no search.
         """
-        ids, features, cosines, said = self.weighed(text, row, candidates=candidates, allowed=allowed)
+        ids, features, cosines, said = self.weighed(text, row, candidates=candidates, allowed=allowed, among=among)
         if not ids:
             return []
         logits = features @ self.weights.vector() + self.weights.bias + self._answerable(text, row)
@@ -193,12 +195,17 @@ class Hybrid:
         *,
         candidates: int = CANDIDATES,
         allowed: Callable[[str], bool] | None = None,
+        among: Sequence[str] | None = None,
     ) -> tuple[list[str], Array, Array, dict[str, float]]:
         """(ids, their features (ids, FEATURES), their best cosines (ids,), BM25 scores) of what `rank` weighs."""
         query = self.lexical.query(text)
-        near = self.dense.search(row[None, :], candidates * 2)[0]
-        said = dict(self.lexical.search_terms(query, candidates)) if query else {}
-        ids = [id for id in {**{item_of(row_id): None for row_id, _ in near}, **said} if allowed is None or allowed(id)]
+        said = dict(self.lexical.search_terms(query, len(self.lexical) if among else candidates)) if query else {}
+        if among is None:
+            near = self.dense.search(row[None, :], candidates * 2)[0]
+            found = {**{item_of(row_id): None for row_id, _ in near}, **said}
+            ids = [id for id in found if allowed is None or allowed(id)]
+        else:
+            ids = list(among)
         if not ids:
             return [], np.zeros((0, len(FEATURES))), np.zeros(0), said
         body, heading, best = self._likeness(ids, row, is_han(text))

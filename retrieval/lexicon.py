@@ -119,7 +119,7 @@ def color_family(color: str) -> str:
 def find_forms(text: str, forms: Mapping[str, str]) -> list[tuple[int, int, str]]:
     """(start, end, canonical) of every form in normalised `text`, longest first, none overlapping, in order."""
     found: list[tuple[int, int, str]] = []
-    for form in sorted(forms, key=len, reverse=True):
+    for form in sorted((form for form in forms if form in text), key=len, reverse=True):
         pattern = re.escape(form) if CJK.search(form) else rf"(?<![\w-]){re.escape(form)}(?![\w-])"
         for match in re.finditer(pattern, text):
             if all(match.end() <= start or match.start() >= end for start, end, _ in found):

@@ -10,6 +10,7 @@ Nothing below the calibrated threshold is returned: an empty answer means "not f
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,7 @@ class Search:
         if not ranked and previous and wants_cheaper(text) and previous.shown_prices_minor:
             asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
             ranked = self._ranked(asked, text, exclude=known)
-        hits = tuple((_extreme(ranked, by_price(text)) or self._varied(ranked, language))[:limit])
+        hits = tuple((_extreme(ranked, by_price(text)) or self._varied(ranked, limit))[:limit])
         relaxed = () if hits else self._relaxed(asked, text, known, language, limit)
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
@@ -275,10 +276,12 @@ class Search:
         if not words.strip():
             return self._listed(asked, exclude)
         row = self.encoder.encode_queries([words])[0]
-        all_of_them = asked.narrows and len(self.product_store) <= SCORE_ALL_UP_TO
-        count = max(CANDIDATES, len(self.product_store)) if all_of_them else CANDIDATES
         fits = self._fitting(asked, exclude)
-        ranked = self.product_side.rank(words, row, candidates=count, allowed=lambda id: id in fits)
+        among: Sequence[str] | None = None
+        if asked.narrows and len(self.product_store) <= SCORE_ALL_UP_TO:
+            shelf = self._shelves.get(asked.category, ()) if asked.category else self.product_store.ids()
+            among = [id for id in shelf if id in fits]
+        ranked = self.product_side.rank(words, row, allowed=lambda id: id in fits, among=among)
         threshold = self.product_side.weights.threshold
         if asked.category:  # the words named a shelf we have: what stands on it is an answer, the best first
             threshold *= NAMED_SHELF
@@ -289,6 +292,14 @@ class Search:
                 continue
             kept.append((candidate, replace(hit, score=candidate.score)))
         return kept
+
+    @cached_property
+    def _shelves(self) -> dict[str, list[str]]:
+        """Ids of products by category, until the catalogue changes."""
+        found: dict[str, list[str]] = {}
+        for product in self.product_store.items():
+            found.setdefault(product.category, []).append(product.id)
+        return found
 
     def _named_elsewhere(self, asked: Filters, text: str) -> bool:
         """True for "shoe rack": only products of other shelves have all the words in their names."""
@@ -314,36 +325,35 @@ class Search:
     def _fitting(self, asked: Filters, exclude: set[str]) -> "_Fitting":
         return _Fitting(self.product_store, asked, exclude)
 
-    def _varied(self, ranked: Sequence[tuple[Candidate, ProductHit]], language: str) -> list[ProductHit]:
+    def _varied(self, ranked: Sequence[tuple[Candidate, ProductHit]], limit: int) -> list[ProductHit]:
         """Maximal marginal relevance over the first thirty, so that five near-twins do not fill the list."""
         pool = list(ranked[:30])
         if len(pool) < 3:
-            return [hit for _, hit in pool]
+            return [hit for _, hit in pool[:limit]]
         rows = self._rows([candidate.id for candidate, _ in pool])
         alike = rows @ rows.T
         scores = np.array([candidate.score for candidate, _ in pool])
         chosen: list[int] = [0]
-        while len(chosen) < len(pool):
-            nearest = alike[:, chosen].max(axis=1)
-            spread = self.product_side.weights
-            gain = scores - DIVERSITY * np.clip((nearest - spread.floor) / (1 - spread.floor), 0, 1)
+        nearest, floor = alike[:, 0].copy(), self.product_side.weights.floor
+        while len(chosen) < min(limit, len(pool)):
+            gain = scores - DIVERSITY * np.clip((nearest - floor) / (1 - floor), 0, 1)
             gain[chosen] = -np.inf
             chosen.append(int(gain.argmax()))
+            np.maximum(nearest, alike[:, chosen[-1]], out=nearest)
         return [pool[position][1] for position in chosen]
 
     def _rows(self, ids: Sequence[str]) -> Rows:
         rows = np.zeros((len(ids), self.encoder.dimension), dtype=np.float32)
-        for position, id in enumerate(ids):
-            product = self.product_store.get(id)
-            if product:
-                rows[position] = self.product_side.dense.rows_of([row_id(id, languages_of(product)[0])])[0]
+        there = [(place, product) for place, id in enumerate(ids) if (product := self.product_store.get(id))]
+        names = [row_id(product.id, languages_of(product)[0]) for _, product in there]
+        rows[[place for place, _ in there]] = self.product_side.dense.rows_of(names)
         return rows
 
     def _relaxed(self, asked: Filters, text: str, known: set[str], language: str, limit: int) -> tuple[ProductHit, ...]:
         loose = replace(asked, price_min_minor=None, price_max_minor=None, size=None, color=None, in_stock=False)
         if loose == asked or not asked.query:
             return ()
-        return tuple(self._varied(self._ranked(loose, text, exclude=known), language)[:limit])
+        return tuple(self._varied(self._ranked(loose, text, exclude=known), limit))
 
     def _choose(self, chosen: dict[str, tuple[float, Passage]], score: float, passage: Passage, language: str) -> None:
         """Of a topic's translations keep the one in the customer's language, with the better score of the two."""
@@ -412,6 +422,7 @@ class Search:
         texts_of = {p.id: lexical_product_text(p) for p in change.products if p.id in changed_ids}
         # the store first: what the indexes find must be there to be shown
         self.product_store.put(change.products, remove=change.products_gone)
+        self.__dict__.pop("_shelves", None)
         self.product_side.add(rows, texts_of)
         gone = list(change.products_gone)
         self.product_side.remove([name for id in gone for name in row_ids(id)], gone)

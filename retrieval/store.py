@@ -47,6 +47,11 @@ class Store(Generic[Item]):
         row = self._where.get(id)
         return None if row is None else self._at(row)
 
+    def ids(self) -> Iterator[str]:
+        changed = self._changed
+        yield from (id for id in self._where if id not in changed)
+        yield from (id for id, item in changed.items() if item is not None)
+
     def items(self) -> Iterator[Item]:
         changed = self._changed
         for id, row in self._where.items():

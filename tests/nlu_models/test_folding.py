@@ -47,8 +47,8 @@ def test_the_full_model_survives_saving(refitted, tmp_path):
     model = IntentModel.load(tmp_path / "intent")
     fresh = examples_of(6, seed=9)
     texts = [example.text for example in fresh]
-    kept = refitted.model.predict(texts)
-    assert [one.label for one in model.predict(texts)] == [one.label for one in kept]
+    kept = refitted.model.judge(texts)
+    assert [one.label for one in model.judge(texts)] == [one.label for one in kept]
     assert np.mean([one.label == example.label for one, example in zip(kept, fresh, strict=True)]) > 0.8
 
 

@@ -23,29 +23,29 @@ def model(models_folder):
 
 def test_wishes_of_both_languages_are_told_apart(model):
     fresh = examples_of(8, seed=99)
-    predictions = model.predict([example.text for example in fresh])
+    predictions = model.judge([example.text for example in fresh])
     right = [one.label == example.label for one, example in zip(predictions, fresh, strict=True)]
     assert np.mean(right) > 0.9
 
 
 def test_a_loaded_model_answers_as_the_trained_one_did(model, trained):
     texts = [example.text for example in trained.validation]
-    for stored, kept in zip(model.predict(texts), trained.model.predict(texts), strict=True):
+    for stored, kept in zip(model.judge(texts), trained.model.judge(texts), strict=True):
         assert stored.label == kept.label
         assert stored.confidence == pytest.approx(kept.confidence, abs=0.02)  # arrays are stored in half precision
 
 
 def test_a_prediction_is_the_same_alone_and_in_a_batch(model):
     texts = [example.text for example in examples_of(3, seed=5)]
-    alone = [model.predict([text])[0] for text in texts]
-    together = model.predict(texts)
+    alone = [model.judge([text])[0] for text in texts]
+    together = model.judge(texts)
     assert [one.label for one in alone] == [one.label for one in together]
     # int8 picks its scale a batch, so sureness may differ a little
     assert np.allclose([one.confidence for one in alone], [one.confidence for one in together], atol=0.1)
 
 
 def test_rankings_are_sorted_distributions(model):
-    for prediction in model.predict(["where is my order", "取消订单", ""]):
+    for prediction in model.judge(["where is my order", "取消订单", ""]):
         chances = [chance for _, chance in prediction.ranking]
         assert chances == sorted(chances, reverse=True)
         assert sum(chances) == pytest.approx(1.0)
@@ -54,7 +54,7 @@ def test_rankings_are_sorted_distributions(model):
 
 
 def test_off_topic_text_is_less_in_scope_than_a_wish(model):
-    wish, other = model.predict(["please track my order now", "the weather poem please now"])
+    wish, other = model.judge(["please track my order now", "the weather poem please now"])
     assert wish.in_scope > other.in_scope
     assert other.label == "out_of_scope"
 
