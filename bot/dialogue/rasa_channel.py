@@ -10,9 +10,9 @@ import hmac
 import logging
 import os
 
-import aiohttp
 from rasa.core.channels.channel import InputChannel, OutputChannel, UserMessage
 from rasa.shared.core.events import BotUttered, SlotSet, UserUttered
+from rasa_loopback import Away, Loopback
 from sanic import Blueprint, response
 
 # Above the action server's own budget, far below the patience of turns.
@@ -51,34 +51,25 @@ class PooledActions:
     def __init__(self, url):
         self.url = url
         self.kwargs = {"enable_selective_domain": True}  # the domain is not sent along
-        self._session = None
+        self._server = Loopback(url)
 
     async def request(self, json=None, **_):
         try:
-            async with self._open().post(self.url, json=json) as answer:
-                if answer.status == 200:
-                    return await answer.json()
-                if answer.status == 400:
-                    return _rejection(await answer.json())
-                logger.error("action %s answered %s", json["next_action"], answer.status)
-                return apology(json["next_action"], "error")
+            status, answer = await self._server.post(json, ACTION_TIMEOUT_SECONDS)
         except asyncio.TimeoutError:
             logger.error("action %s hung", json["next_action"])
             return apology(json["next_action"], "timeout")
-        except aiohttp.ClientError as error:
-            raise TurnAborted(f"the action server is away ({type(error).__name__})") from error
+        except Away as error:
+            raise TurnAborted(f"the action server is away ({error})") from error
+        if status == 200:
+            return answer
+        if status == 400:
+            return _rejection(answer)
+        logger.error("action %s answered %s", json["next_action"], status)
+        return apology(json["next_action"], "error")
 
-    def _open(self):
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=ACTION_TIMEOUT_SECONDS),
-                connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=60),
-            )
-        return self._session
-
-    async def close(self):
-        if self._session is not None:
-            await self._session.close()
+    def close(self):
+        self._server.close()
 
 
 def _rejection(body):
@@ -130,7 +121,7 @@ class KefuInput(InputChannel):
         async def stop(app, loop):
             endpoint = app.ctx.agent.processor.action_endpoint
             if isinstance(endpoint, PooledActions):
-                await endpoint.close()
+                endpoint.close()
 
         @blueprint.route("/health", methods=["GET"])
         async def health(request):
