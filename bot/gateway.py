@@ -216,7 +216,7 @@ class _Server(uvicorn.Server):
 
 def make(settings: settings_.Settings) -> Gateway:
     """Wire everything. Raises ConnectionError or ValueError with one sentence when it cannot work."""
-    engine = open_engine(settings.database_url, pool_size=READ_THREADS + 4)
+    engine = open_engine(settings.database_url, pool_size=READ_THREADS + 4, checkpoints=False)
     check_database(engine)
     services = Services(
         sessions=open_sessions(engine),

@@ -27,7 +27,7 @@ DIALOGUE = PROJECT / "bot" / "dialogue"
 DIALOGUE_PYTHON = DIALOGUE / ".venv" / "bin" / "python"
 LAST_LINES = 20
 STOP_SECONDS = 15  # a model process may be in the middle of a batch
-BUSY_NICE = 5  # models and dialogue yield to the gateway: a webhook is acknowledged while they are busy
+BUSY_NICE = 10  # models and dialogue yield to the gateway: a webhook is acknowledged while they are busy
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session, selectinload
 
 from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.shop_action import ActionCall
 from actions.rasa_actions.spoken import named, position
-from bot.database.shop import Interaction, Product, Variant
+from bot.database.shop import Customer, Interaction, Product, Variant
 
 MOST_CARDS = 5
 CREDITED = timedelta(days=7)  # a click this long after a list was shown is credited to it
@@ -122,29 +122,34 @@ def which_one(call: ActionCall, session: Session) -> Answer:
 
 
 def note_interactions(
-    call: ActionCall,
     session: Session,
+    call: ActionCall,
+    customer: Customer | None,
     ids: Iterable[str],
     kind: str,
     noted: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Behaviour the recommenders learn from; by customer when proven, else by conversation.
 
+    One statement: a database takes one writer at a time, and the gateway waits for it to store what is written next.
+
     Args:
+        customer: who this is, read before.
         noted: product -> what else to remember of it: the campaign of its card, the bandit's arm.
     """
-    customer = call.customer(session)
-    for place, id in enumerate(ids, start=1):
-        session.add(
-            Interaction(
-                customer_id=customer.id if customer else None,
-                visitor_id=None if customer else call.conversation_id,
-                product_id=id,
-                kind=kind,
-                at=call.now,
-                context={"message_id": call.message_id, "position": place, **((noted or {}).get(id) or {})},
-            )
-        )
+    rows = [
+        {
+            "customer_id": customer.id if customer else None,
+            "visitor_id": None if customer else call.conversation_id,
+            "product_id": id,
+            "kind": kind,
+            "at": call.now,
+            "context": {"message_id": call.message_id, "position": place, **((noted or {}).get(id) or {})},
+        }
+        for place, id in enumerate(ids, start=1)
+    ]
+    if rows:
+        session.execute(insert(Interaction.__table__), rows)  # type: ignore[arg-type]  # a Table, typed as FromClause
 
 
 def note_click(call: ActionCall, session: Session, product_id: str) -> None:
@@ -162,4 +167,4 @@ def note_click(call: ActionCall, session: Session, product_id: str) -> None:
     )
     kept = ("group", "place", "arm", "propensity", "campaign")
     credit = {name: shown.context[name] for name in kept if name in shown.context} if shown is not None else {}
-    note_interactions(call, session, [product_id], "click", {product_id: credit})
+    note_interactions(session, call, customer, [product_id], "click", {product_id: credit})

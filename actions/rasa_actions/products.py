@@ -52,9 +52,10 @@ class ProductSearch(ShopAction):
         with call.services.readers() as session:  # nobody's writing waits while cards are made
             products = by_ids(session, [hit.product.id for hit in hits.hits or hits.relaxed])
             cards = [card(product, call) for product in products]
+            customer = call.customer(session)
         if products:
-            with call.services.sessions.begin() as session:
-                note_interactions(call, session, [product.id for product in products], "shown")
+            with call.services.sessions.begin() as writing:
+                note_interactions(writing, call, customer, [product.id for product in products], "shown")
         if not cards:
             return self.nothing(call, previous)
         shown = [product.id for product in products]

@@ -44,7 +44,7 @@ class Recommend(ShopAction):
         again = call.intent in ("more_results", "not_for_me")
         shown = [str(id) for id in call.slot("shown") or ()] if again else []
         hits = None if again or call.pressed else self._wished(call)
-        with call.services.sessions.begin() as session:
+        with call.services.readers() as session:  # nobody's writing waits while it is thought about
             customer = call.customer(session)
             found = call.services.recommender.recommend(
                 customer_id=customer.id if customer else None,
@@ -55,8 +55,10 @@ class Recommend(ShopAction):
             )
             by_id = {each.product_id: each for each in found}
             products = by_ids(session, list(by_id))
-            note_interactions(call, session, list(by_id), "shown", {id: each.noted for id, each in by_id.items()})
             cards = [self._card(call, product, by_id[product.id]) for product in products]
+        noted = {id: each.noted for id, each in by_id.items()}
+        with call.services.sessions.begin() as writing:
+            note_interactions(writing, call, customer, list(by_id), "shown", noted)
         if not cards:
             return Answer.response(none)
         answer = Answer.response(response).cards(cards).slots(shown=list(by_id))
@@ -140,13 +142,14 @@ class NotForMe(Recommend):
         return "action_not_for_me"
 
     def answer(self, call: ActionCall) -> Answer:
-        with call.services.sessions.begin() as session:
-            product = meant(call, session)
-            shown = [str(id) for id in call.slot("shown") or ()]
-            refused = [product.id] if product else shown
-            note_interactions(call, session, refused, "not_for_me")
+        with call.services.readers() as session:
+            product, customer = meant(call, session), call.customer(session)
+        shown = [str(id) for id in call.slot("shown") or ()]
+        refused = [product.id] if product else shown
+        with call.services.sessions.begin() as writing:
+            note_interactions(writing, call, customer, refused, "not_for_me")
             if call.one("promotions") == "off":
-                note_interactions(call, session, refused[:1], "no_promotions")
+                note_interactions(writing, call, customer, refused[:1], "no_promotions")
         if not refused:
             return Answer.response("utter_ask_what_product")
         return self.recommended(call, "utter_not_for_me", "utter_not_for_me_only", without=refused)
