@@ -38,6 +38,7 @@ BURY_SECONDS = 2.0  # how often dead workers' leases are looked for
 SHUTDOWN_SECONDS = 20.0
 WRITE_PACE_SECONDS = 0.015  # of a busy worker: ends and claims of several turns share a transaction
 
+READ_OF_PARSE = ("text", "intent", "entities", "language", "in_scope", "reply_draft")  # by the dialogue
 # What the dialogue names when something it needs is away, not the turn wrong.
 AWAY = ("TurnAborted", "OperationalError", "InterfaceError", "DBAPIError", "TimeoutError")
 
@@ -99,7 +100,7 @@ class HttpAsks:
             "conversation_id": turn.conversation_id,
             "message_id": message_id,
             "text": wish.text,
-            "parse": wish.parse,
+            "parse": {name: wish.parse[name] for name in READ_OF_PARSE if name in wish.parse},
             "metadata": {
                 "customer_id": turn.customer_id,
                 "channel": turn.channel,
@@ -335,7 +336,7 @@ class Worker:
         self._claimed = Claim((), ())
         if free > 0 and not self._stopping.is_set():
             self._claimed = turns.claim(session, worker=self.presence.id, limit=free, now=now)
-        if not self._claimed.turns:
+        if not self._claimed.turns and any(isinstance(step, Look | Retry) for step in steps):
             due = turns.next_due(session)
             self._next_due_seconds = POLL_SECONDS if due is None else (due - now).total_seconds()
         return results

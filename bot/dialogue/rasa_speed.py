@@ -20,10 +20,20 @@ from rasa.shared.core.constants import (
     SHOULD_NOT_BE_SET,
     USER,
 )
-from rasa.shared.core.events import ActionExecuted, ActiveLoop, BotUttered, SlotSet, UserUttered
+from rasa.shared.core.events import (
+    ActionExecuted,
+    ActiveLoop,
+    BotUttered,
+    FollowupAction,
+    SessionStarted,
+    SlotSet,
+    UserUttered,
+)
 from rasa.shared.core.trackers import DialogueStateTracker, EventVerbosity
 from rasa.shared.nlu.constants import ACTION_NAME, INTENT
 
+# Events that leave those before them as they are. ActionExecuted does so outside of loops only.
+PLAIN = frozenset({ActionExecuted, BotUttered, FollowupAction, SlotSet, UserUttered})
 TOLD_TURNS = 2  # turns whose events an action sees whole: this one, and what was said to the message before
 
 
@@ -32,6 +42,7 @@ def apply():
     predict_from_the_last_states()
     ask_rules_for_text_only_if_one_has_text()
     copy_trackers_without_replaying()
+    apply_plain_events_at_once()
     make_default_actions_once()
     tell_actions_what_they_read()
     write_no_debug_texts()
@@ -157,6 +168,24 @@ def copy_trackers_without_replaying():
         return other
 
     DialogueStateTracker.copy = twin
+
+
+def apply_plain_events_at_once():
+    """A list of the events that count was made half a dozen times a turn, each event asked whether it reverts others.
+    Where no kind of event is there that could, all since the session's start count."""
+    stock = DialogueStateTracker.applied_events
+
+    def applied_events(self):
+        start = 0
+        for place, event in enumerate(self.events):
+            kind = type(event)
+            if kind is SessionStarted:
+                start = place + 1
+            elif kind not in PLAIN and not (kind is ActiveLoop and event.name is None):
+                return stock(self)
+        return list(self.events)[start:]
+
+    DialogueStateTracker.applied_events = applied_events
 
 
 def make_default_actions_once():

@@ -462,6 +462,8 @@ def conversation():
                 tracker.update(SlotSet("requested_slot", "name"))
             if rng.random() < 0.2:
                 tracker.update(ActionExecutionRejected(name))
+            if rng.random() < 0.03:
+                tracker.update(rng.choice([UserUtteranceReverted, ActionReverted, SessionStarted])())
             tracker.update(BotUttered("said", metadata={"utter_action": "utter_noted"}))
             if name == "action_listen":
                 break
@@ -502,11 +504,13 @@ stock_validator = jsonschema.validators.validator_for(specification)(specificati
 conversations = [conversation() for _ in range(300)]
 long = max(conversations, key=lambda tracker: len(tracker.events))
 found = {"stock": [predicted(each) for each in conversations], "stock_states": counted(long)}
+found["stock_applied"] = [[str(event) for event in each.applied_events()] for each in conversations]
 found["stock_copies"] = [each.copy().current_state() for each in conversations]
 found["stock_valid"] = [stock_validator.is_valid(result) for result in RESULTS]
 rasa_speed.apply()
 found["fast"] = [predicted(each) for each in conversations]
 found["fast_states"] = counted(long)
+found["fast_applied"] = [[str(event) for event in each.applied_events()] for each in conversations]
 copies = [each.copy() for each in conversations]
 found["fast_copies"] = [each.current_state() for each in copies]
 before = [each.current_state() for each in conversations]
@@ -529,6 +533,7 @@ def sped(model: Path) -> dict[str, Any]:
 
 def test_rules_found_by_their_last_state_predict_the_same(sped):
     assert sped["fast"] == sped["stock"]
+    assert sped["fast_applied"] == sped["stock_applied"]
     kinds = {json.dumps(prediction) for prediction in sped["stock"]}
     assert len(kinds) > 5  # several actions, in forms and outside
     assert sped["fast_states"] < sped["stock_states"] / 2
