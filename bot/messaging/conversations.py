@@ -1,11 +1,11 @@
 """Conversations: found or opened by (channel, sender), read, proven, their language chosen."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, select, tuple_, update
+from sqlalchemy import Row, bindparam, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -28,7 +28,14 @@ _COLUMNS = (
     CONVERSATIONS.c.context,
 )
 
+# Made once: a statement costs more to put together than to run.
 _BY_IDS = select(*_COLUMNS).where(CONVERSATIONS.c.id.in_(bindparam("b_ids", expanding=True)))
+_BY_SENDERS = (
+    select(*_COLUMNS)
+    .where(tuple_(CONVERSATIONS.c.channel, CONVERSATIONS.c.sender_id).in_(bindparam("b_senders", expanding=True)))
+    .order_by(CONVERSATIONS.c.id)
+)
+_LOCKED = _BY_SENDERS.with_for_update()
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,9 @@ class ConversationView:
     agent_id: str | None
     last_position: int
     context: Mapping[str, Any]
+
+
+_FIELDS = tuple(field.name for field in fields(ConversationView))
 
 
 def read(session: Session, conversation_id: str) -> ConversationView | None:
@@ -138,17 +148,11 @@ def _insert_or_ignore(session: Session) -> Any:
 
 
 def _of_senders(session: Session, senders: Iterable[Sender], *, lock: bool) -> dict[Sender, ConversationView]:
-    query: Select[Any] = (
-        select(*_COLUMNS)
-        .where(tuple_(CONVERSATIONS.c.channel, CONVERSATIONS.c.sender_id).in_(list(senders)))
-        .order_by(CONVERSATIONS.c.id)
-    )
-    if lock:
-        query = query.with_for_update()
-    return {(row.channel, row.sender_id): _view(row) for row in session.execute(query)}
+    rows = session.execute(_LOCKED if lock else _BY_SENDERS, {"b_senders": list(senders)})
+    return {(row.channel, row.sender_id): _view(row) for row in rows}
 
 
 def _view(row: Row[*tuple[Any, ...]]) -> ConversationView:
-    values = row._asdict()
-    values["last_position"] = values.pop("next_position") - 1
+    values: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))  # the columns stand in the order of the fields
+    values["last_position"] -= 1
     return ConversationView(**values)

@@ -28,6 +28,9 @@ class Accepted:
     fresh: bool
 
 
+_STORED = select(INBOX.c.channel, INBOX.c.external_id, INBOX.c.conversation_id, INBOX.c.id, INBOX.c.position).where(
+    tuple_(INBOX.c.channel, INBOX.c.external_id).in_(bindparam("b_keys", expanding=True))
+)
 _POSITION = (
     update(CONVERSATIONS)
     .where(CONVERSATIONS.c.id == bindparam("b_id"))
@@ -72,12 +75,9 @@ def accept_all(
 
 def _known(session: Session, messages: Sequence[InboundMessage]) -> dict[tuple[str, str], Accepted]:
     keys = [(message.channel, message.external_id[:ID_LIMIT]) for message in messages]
-    query = select(INBOX.c.channel, INBOX.c.external_id, INBOX.c.conversation_id, INBOX.c.id, INBOX.c.position).where(
-        tuple_(INBOX.c.channel, INBOX.c.external_id).in_(keys)
-    )
     return {
         (row.channel, row.external_id): Accepted(row.conversation_id, row.id, row.position, fresh=False)
-        for row in session.execute(query)
+        for row in session.execute(_STORED, {"b_keys": keys})
     }
 
 

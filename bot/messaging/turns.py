@@ -211,6 +211,20 @@ def _payloads(body: Mapping[str, Any]) -> list[str]:
     return [button["payload"] for button in buttons if button.get("payload")]
 
 
+_HELD = (
+    select(
+        CONVERSATIONS.c.id,
+        CONVERSATIONS.c.lease_token,
+        CONVERSATIONS.c.next_position,
+        CONVERSATIONS.c.context,
+        CONVERSATIONS.c.language,
+    )
+    .where(CONVERSATIONS.c.id.in_(bindparam("b_ids", expanding=True)))
+    .order_by(CONVERSATIONS.c.id)  # every transaction locks conversations in this order
+    .with_for_update()
+)
+
+
 def finish_all(session: Session, finishes: Sequence[Finish], *, now: datetime) -> list[bool]:
     """Let each outcome take effect, whole: replies, outbox, inbox, handoff, end of the lease.
 
@@ -218,19 +232,7 @@ def finish_all(session: Session, finishes: Sequence[Finish], *, now: datetime) -
         For each, False when its lease is no longer ours: nothing of it was written.
     """
     ids = sorted({finish.turn.conversation_id for finish in finishes})
-    query = (
-        select(
-            CONVERSATIONS.c.id,
-            CONVERSATIONS.c.lease_token,
-            CONVERSATIONS.c.next_position,
-            CONVERSATIONS.c.context,
-            CONVERSATIONS.c.language,
-        )
-        .where(CONVERSATIONS.c.id.in_(ids))
-        .order_by(CONVERSATIONS.c.id)  # every transaction locks conversations in this order
-        .with_for_update()
-    )
-    held = {row.id: row for row in session.execute(query)}
+    held = {row.id: row for row in session.execute(_HELD, {"b_ids": ids})}
     ours = [
         finish
         for finish in finishes
@@ -349,7 +351,8 @@ def release_worker(session: Session, worker: str) -> int:
 
 def next_due(session: Session) -> datetime | None:
     """When the next message is due, by what was asked of retries; None when nothing waits."""
-    due: datetime | None = session.execute(
-        select(func.min(INBOX.c.next_try_at)).where(INBOX.c.status == "ready")
-    ).scalar_one()
+    due: datetime | None = session.execute(_DUE).scalar_one()
     return due
+
+
+_DUE = select(func.min(INBOX.c.next_try_at)).where(INBOX.c.status == "ready")
