@@ -13,6 +13,7 @@ from retrieval.documents import Product, Variant
 from retrieval.lexical import normalise, tokens
 from retrieval.lexicon import NOT_COLORS, Vocabulary, color_family, find_forms
 
+MOST_SPARE = 2  # a tent for four is offered to two, one for eight is not
 AROUND = 0.2  # "around 100" is 80 to 120
 
 NUMBER = r"(\d{1,3}(?:[ ,]\d{3})+(?:\.\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?)"
@@ -77,6 +78,20 @@ ADDS = re.compile(
     r"^\W*(?:and |or |but |what about |how about |also )*(?:for|with|without|made of) \S|的(?:呢|吗|有吗|有没有)?\W*$"
 )
 PEOPLE = re.compile(r"\bfor \d+(?: people| persons?)?\b|\b\d+[- ]persons?\b|[一二两三四五六七八\d]\s*个?人(?:用|的)?")
+# "a tent for two", "4-person tent", "双人帐篷": how many must have room. Not "for two weeks", "for 60 €".
+_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
+_COUNT = rf"(\d{{1,2}}|{'|'.join(_COUNTS)})"
+ROOM = re.compile(
+    rf"\bfor {_COUNT}(?: (?:people|persons?|adults?|campers|of us)\b|(?=\s*(?:$|[,.!?;]|under|below|with|and|in|that)))"
+    rf"|\b{_COUNT}[- ]?(?:persons?|people|man)\b|([一二两双三四五六七八]|\d{{1,2}})\s*个?人"
+)
+_HAN_COUNTS = {"一": 1, "二": 2, "两": 2, "双": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8}
+_WEIGHT = r"(\d+(?:[.,]\d+)?)\s*(kg|kilos?|kilograms?|g|grams?|公斤|千克|克)"
+LIGHTER_THAN = re.compile(
+    r"\b(?:(?:that )?(?:weighs?|weighing) )?(?:under|below|less than|lighter than|at most|up to|max(?:imum)?|"
+    r"no more than)"
+    rf" {_WEIGHT}(?![a-z])|(?:不超过|低于|少于|轻于|最多)\s*{_WEIGHT}|{_WEIGHT}\s*(?:or less|max|以下|以内|之内)"
+)
 NOT_COLOR = re.compile(r"(?:\b(?:not|no|except|without|but not|anything but)\s+(?:in |the )?|不要|不是|除了|别的?)\s*$")
 MORE = re.compile(r"^\W*(?:(?:show|give)(?: me)? )?(?:some )?(?:more|others?|other ones)"
                   r"(?: (?:results|options|please))?\W*$|"
@@ -99,8 +114,11 @@ ANY_OF = {
 FILLER = re.compile(
     r"\b(?:i(?:'m| am)? (?:looking|searching) for|i (?:want|need|would like)|looking for|search(?:ing)? for|"
     r"show me|find me|do you (?:have|sell)|have you got|can you (?:show|find)(?: me)?|please|hi|hello|"
-    r"any(?:thing)?|some(?:thing)?|for less|price[ds]?|cost(?:s|ing)?|colou?r(?:ed)?|size[ds]?)\b|"
-    r"请问|你们|你好|有没有|我想要?(?:买|找)?|我要(?:买|找)?|帮我(?:找|看)?(?:一下)?|找(?:一下)?|想买|推荐|看看|价格|颜色|尺码|的话|吗|呢|吧"
+    r"(?:what |which )?(?:can|could|do|would) you (?:recommend|suggest|advise)(?: me)?|"
+    r"(?:recommend|suggest)(?: me| us)?|"
+    r"for (?:my|our)|any(?:thing)?|some(?:thing)?|for less|price[ds]?|cost(?:s|ing)?|colou?r(?:ed)?|size[ds]?)\b|"
+    r"请问|你们|你好|有没有|我想要?(?:买|找)?|我要(?:买|找)?|帮我(?:找|看)?(?:一下)?|找(?:一下)?|想买|推荐|看看|价格|颜色|"
+    r"尺码|的话|吗|呢|吧"
 )
 
 
@@ -116,6 +134,8 @@ class Filters:
     size: str | None = None
     price_min_minor: int | None = None
     price_max_minor: int | None = None
+    persons: int | None = None  # that must have room
+    weight_max_g: int | None = None
     in_stock: bool = False
     language: str | None = None  # of documents; products speak every language the shop wrote
     shown: tuple[str, ...] = ()  # products shown for these filters, for "more" and "cheaper"
@@ -136,15 +156,17 @@ class Filters:
     @property
     def narrows(self) -> bool:
         """True when something beside the words is asked for."""
-        return any((self.category, self.brand, self.color, self.not_color, self.size, self.in_stock)) or (
-            self.price_min_minor is not None or self.price_max_minor is not None
-        )
+        limits = (self.price_min_minor, self.price_max_minor, self.persons, self.weight_max_g)
+        named = (self.category, self.brand, self.color, self.not_color, self.size, self.in_stock)
+        return any(named) or any(limit is not None for limit in limits)
 
     def variants_of(self, product: Product) -> list[Variant]:
         """The variants that fulfil size, colour, price and stock together; a product without any is not shown."""
         if self.category and product.category != self.category:
             return []
         if self.brand and normalise(product.brand or "") != normalise(self.brand):
+            return []
+        if not has_room(product.attributes, self.persons) or not is_light(product.attributes, self.weight_max_g):
             return []
         return [variant for variant in product.variants if self._fits(variant)]
 
@@ -161,6 +183,18 @@ class Filters:
         if self.price_max_minor is not None and variant.price_minor > self.price_max_minor:
             return False
         return variant.stock > 0 or not self.in_stock
+
+
+def has_room(attributes: Mapping[str, Any], persons: int | None) -> bool:
+    """True for a thing made for so many or a few more; also for one that says nothing of how many it is for."""
+    room = attributes.get("persons")
+    return persons is None or not isinstance(room, int | float) or persons <= room <= persons + MOST_SPARE
+
+
+def is_light(attributes: Mapping[str, Any], weight_max_g: int | None) -> bool:
+    """True for a thing known to weigh no more."""
+    weight = attributes.get("weight_g")
+    return weight_max_g is None or (isinstance(weight, int | float) and weight <= weight_max_g)
 
 
 def understand(text: str, vocabulary: Vocabulary, previous: Filters | None = None) -> Filters:
@@ -216,7 +250,8 @@ def wants_more(text: str) -> bool:
 
 def _follow(previous: Filters, new: Filters, said: str) -> Filters:
     values: dict[str, Any] = {}
-    for name in ("category", "brand", "color", "not_color", "size", "price_min_minor", "price_max_minor"):
+    names = ("category", "brand", "color", "not_color", "size", "price_min_minor", "price_max_minor", "persons")
+    for name in (*names, "weight_max_g"):
         if (value := getattr(new, name)) is not None:
             values[name] = value
     for name, pattern in ANY_OF.items():
@@ -235,7 +270,8 @@ def _follow(previous: Filters, new: Filters, said: str) -> Filters:
 
 def _read(said: str, vocabulary: Vocabulary) -> tuple[Filters, str]:
     """Filters in normalised words, and the words without those that are only filters (a shelf's name stays)."""
-    low, high, rest = _prices(said)
+    weight, rest = _weight(said)
+    low, high, rest = _prices(rest)
     in_stock = bool(IN_STOCK.search(rest))
     rest = IN_STOCK.sub(" ", rest)
     color, unwanted, rest = _color(rest, vocabulary)
@@ -251,6 +287,8 @@ def _read(said: str, vocabulary: Vocabulary) -> tuple[Filters, str]:
             size=size,
             price_min_minor=low,
             price_max_minor=high,
+            persons=_persons(said),
+            weight_max_g=weight,
             in_stock=in_stock,
         ),
         rest,
@@ -277,6 +315,27 @@ def _prices(said: str) -> tuple[int | None, int | None, str]:
     if match := PLAIN_PRICE.search(said):  # "for my mother, 60 €" names a budget
         return None, _minor(match.group(1) or match.group(2)), _cut(said, match)
     return None, None, said
+
+
+def _persons(said: str) -> int | None:
+    """How many must have room; the words stay, they are also what a name says."""
+    match = ROOM.search(said)
+    if match is None:
+        return None
+    word = next(group for group in match.groups() if group)
+    if word.isdigit():
+        return int(word) or None
+    return _HAN_COUNTS.get(word) or _COUNTS.index(word) + 1
+
+
+def _weight(said: str) -> tuple[int | None, str]:
+    """(grams at most, the words without it)."""
+    match = LIGHTER_THAN.search(said)
+    if match is None:
+        return None, said
+    number, unit = [group for group in match.groups() if group]
+    grams = float(number.replace(",", ".")) * (1 if unit in ("g", "gram", "grams", "克") else 1000)
+    return round(grams), _cut(said, match)
 
 
 def _color(said: str, vocabulary: Vocabulary) -> tuple[str | None, str | None, str]:

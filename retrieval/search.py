@@ -8,6 +8,7 @@
 Nothing below the calibrated threshold is returned: an empty answer means "not found", and the bot says so.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -26,7 +27,7 @@ from retrieval.filters import Filters, by_price, understand, wants_cheaper, want
 from retrieval.hybrid import CANDIDATES, LANGUAGES, PARTS, Candidate, Hybrid, Known, Weights, item_of, row_id
 from retrieval.index import VectorIndex
 from retrieval.lexical import LexicalIndex, normalise, title_tokens, tokens
-from retrieval.lexicon import Vocabulary, vocabulary
+from retrieval.lexicon import Vocabulary, find_forms, vocabulary
 from retrieval.product_text import lexical_text, product_text
 from retrieval.store import Store, read_passage, read_product
 
@@ -34,6 +35,12 @@ KIND = "index"
 SCORE_ALL_UP_TO = 20_000  # with filters, every product of a catalogue this small is weighed
 DIVERSITY = 0.25  # share of a product's place that its unlikeness to those above decides
 
+SUGGESTED = 0.6  # of the threshold, for ideas
+# the one word after a shelf's, at the end, that may name what is wanted ("shoe rack")
+_NAMED_AFTER = re.compile(
+    r"\s+(?!(?:please|thanks|cheap|cheaply|now|today|online|sale|offers?|deals?|wanted|advice|ideas?|options?)\b)"
+    r"([a-z]{3,})\s*[?!.]*$"
+)
 NAMED_SHELF = 0.4  # of the threshold, when the customer named a category
 
 
@@ -189,12 +196,15 @@ class Search:
         filters: Filters | None = None,
         previous: Filters | None = None,
         limit: int = 5,
+        suggest: bool = False,
     ) -> ProductHits:
         """Products for a wish in words.
 
         Args:
             filters: known for certain (entities, a button); they win over what the words say.
             previous: the filters of the turn before, when the message may be a follow-up.
+            suggest: ideas are asked for ("something for my balcony"): what shares a word with the wish may be farther
+                from it than what is shown as found.
         """
         understood = understand(text, self.words, previous)
         asked = _given(understood, filters)
@@ -202,6 +212,8 @@ class Search:
         if asked.category and (filters is None or filters.category is None) and self._named_elsewhere(asked, text):
             asked = replace(asked, category=None)
         ranked = self._ranked(asked, text, exclude=known)
+        if not ranked and suggest:
+            ranked = self._ranked(asked, text, exclude=known, share=SUGGESTED)
         if not ranked and previous and wants_cheaper(text) and previous.shown_prices_minor:
             asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
             ranked = self._ranked(asked, text, exclude=known)
@@ -271,7 +283,14 @@ class Search:
             side.rebuild()
         return bool(due)
 
-    def _ranked(self, asked: Filters, text: str, *, exclude: set[str]) -> list[tuple[Candidate, ProductHit]]:
+    def _ranked(
+        self, asked: Filters, text: str, *, exclude: set[str], share: float = 1.0
+    ) -> list[tuple[Candidate, ProductHit]]:
+        """What fits and is likely enough, best first.
+
+        Args:
+            share: of the threshold; below 1 only for what has a word of the wish.
+        """
         words = asked.query or ("" if asked.narrows else text)
         if not words.strip():
             return self._listed(asked, exclude)
@@ -288,10 +307,27 @@ class Search:
         kept = []
         for candidate in ranked:
             hit = fits.get(candidate.id)
-            if hit is None or candidate.score < threshold:
+            if hit is None or candidate.score < threshold * share or (share < 1 and not candidate.bm25):
                 continue
             kept.append((candidate, replace(hit, score=candidate.score)))
-        return kept
+        return self._of_what_is_named(_for_so_many(kept, asked.persons), words)
+
+    def _of_what_is_named(
+        self, ranked: list[tuple[Candidate, ProductHit]], words: str
+    ) -> list[tuple[Candidate, ProductHit]]:
+        """ "Shoe rack" is a rack: nothing of a shelf is shown that has the last word of such a name nowhere."""
+        said = normalise(words)
+        forms = find_forms(said, self.words.categories)
+        compound = len(forms) == 1 and not said[: forms[0][1]].endswith("s")  # "tents cheap" names tents
+        last = _NAMED_AFTER.match(said[forms[0][1] :]) if compound else None
+        if last is None:
+            return ranked
+        terms = set(tokens(last.group(1)))
+        return [
+            (candidate, hit)
+            for candidate, hit in ranked
+            if not terms or terms & title_tokens(" ".join(texts_of(hit.product)))
+        ]
 
     @cached_property
     def _shelves(self) -> dict[str, list[str]]:
@@ -350,7 +386,16 @@ class Search:
         return rows
 
     def _relaxed(self, asked: Filters, text: str, known: set[str], language: str, limit: int) -> tuple[ProductHit, ...]:
-        loose = replace(asked, price_min_minor=None, price_max_minor=None, size=None, color=None, in_stock=False)
+        loose = replace(
+            asked,
+            price_min_minor=None,
+            price_max_minor=None,
+            size=None,
+            color=None,
+            persons=None,
+            weight_max_g=None,
+            in_stock=False,
+        )
         if loose == asked or not asked.query:
             return ()
         return tuple(self._varied(self._ranked(loose, text, exclude=known), limit))
@@ -527,6 +572,18 @@ def _fit(product: Product, asked: Filters, exclude: Iterable[str]) -> ProductHit
         return None
     variants = asked.variants_of(product)
     return ProductHit(product, 0.0, tuple(variants)) if variants else None
+
+
+def texts_of(product: Product) -> list[str]:
+    """Names, descriptions and attributes of a product, as they are written."""
+    attributes = [text for name, value in product.attributes.items() for text in (name, str(value))]
+    return [*product.names.values(), *product.descriptions.values(), *attributes]
+
+
+def _for_so_many(ranked: list[tuple[Candidate, ProductHit]], persons: int | None) -> list[tuple[Candidate, ProductHit]]:
+    """Where some say that they have room for so many, what says nothing of it (a tent's footprint) is left out."""
+    known = [pair for pair in ranked if "persons" in pair[1].product.attributes]
+    return known if persons is not None and known else ranked
 
 
 def _extreme(ranked: Sequence[tuple[Candidate, ProductHit]], order: int) -> list[ProductHit]:

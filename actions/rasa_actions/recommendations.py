@@ -71,7 +71,7 @@ class Recommend(ShopAction):
     def _wished(self, call: ActionCall) -> ProductHits | None:
         """What the words ask for; None when they name nothing ("recommend something")."""
         text = FOR_SOMEBODY.sub(" ", call.text)  # whom it is for is no property of a product
-        hits: ProductHits = call.services.search.products(text, language=call.language, limit=WISHED)
+        hits: ProductHits = call.services.search.products(text, language=call.language, limit=WISHED, suggest=True)
         return hits if hits.hits or hits.filters.narrows else None
 
     def _context(self, call: ActionCall, session: Session, hits: ProductHits | None, exclude: Sequence[str]) -> Context:

@@ -15,7 +15,14 @@ class Search(Protocol):
     """`retrieval.search.Search`, as far as actions use it."""
 
     def products(
-        self, text: str, *, language: str, filters: Any = None, previous: Any = None, limit: int = 5
+        self,
+        text: str,
+        *,
+        language: str,
+        filters: Any = None,
+        previous: Any = None,
+        limit: int = 5,
+        suggest: bool = False,
     ) -> Any: ...
 
     def passages(self, text: str, *, language: str, limit: int = 3) -> list[Any]: ...

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from actions.recommendation.interactions import Event
+from retrieval.filters import has_room, is_light
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ class Wish(Protocol):
     def price_min_minor(self) -> int | None: ...
     @property
     def price_max_minor(self) -> int | None: ...
+    @property
+    def persons(self) -> int | None: ...
+    @property
+    def weight_max_g(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,8 @@ def fits(facts: Facts, wish: Wish | None, families: Mapping[str, str]) -> bool:
     if wish.category and facts.category != wish.category:
         return False
     if wish.brand and (facts.brand or "").lower() != wish.brand.lower():
+        return False
+    if not has_room(facts.attributes, wish.persons) or not is_light(facts.attributes, wish.weight_max_g):
         return False
     for price, options in zip(facts.prices_minor, facts.options, strict=True):
         if wish.price_min_minor is not None and price < wish.price_min_minor:

@@ -56,8 +56,14 @@ def matching(facts: Facts, wish: Wish | None, language: str, currency: str = "�
     if wish.brand:
         said.append(wish.brand)
     persons: Any = facts.attributes.get("persons")
-    if persons and facts.category == "tents":
+    if persons and (facts.category == "tents" or wish.persons is not None):
         said.append(f"{persons} 人用" if chinese else f"for {persons} {'person' if persons == 1 else 'people'}")
+    weight: Any = facts.attributes.get("weight_g")
+    if wish.weight_max_g is not None and weight:
+        known, most = (
+            f"{grams / 1000:g} kg" if grams >= 1000 else f"{grams:g} g" for grams in (weight, wish.weight_max_g)
+        )
+        said.append(f"重 {known}，不超过 {most}" if chinese else f"weighs {known}, under {most}")
     return tuple(said)
 
 

@@ -175,7 +175,7 @@ KINDS = (
          {"insulated": True, "waterproof": [False, False, True, True], "weight_g": (120, 90), "material": "fleece"},
          GLOVE, ("beanie",)),
     Kind("jackets", "beanie", "beanie", "毛线帽", (19, 49), "winter",
-         "Soft merino, no itch, folds into a pocket.", "柔软美利奴，不扎人，口袋可放。", "hat",
+         "A warm hat that does not itch and folds into a pocket.", "保暖帽子，不扎人，口袋可放。", "hat",
          {"material": ["polyester", "wool", "merino wool", "merino wool"], "washable_c": 30},
          {"color": "rust navy forest grey"}, ()),
     Kind("jackets", "wash_in", "wash-in proofer", "防水洗护剂", (9, 19), "all",

@@ -3,7 +3,8 @@
  *   <script async src="https://chat.example/widget.js" data-color="#0b6e4f" data-language="en"></script>
  *
  * Attributes (data- on the script, or plain on <kefu-chat>): server, color, position (end|start), theme (auto|light|dark),
- * language (en|zh), title, greeting, customer-token, product, auto (false: place <kefu-chat> yourself).
+ * language (en|zh), title, greeting, customer-token, product (the id shown), cart (ids, with commas), auto (false: place
+ * <kefu-chat> yourself).
  * Calls made before this file has arrived are kept by the stub
  *   window.kefu = window.kefu || function () { (kefu.q = kefu.q || []).push(arguments); };
  */
@@ -12,7 +13,7 @@
   if (customElements.get("kefu-chat")) return; // the tag was put in twice
 
   const script = document.currentScript;
-  const ATTRIBUTES = ["server", "color", "position", "theme", "language", "title", "greeting", "customer-token", "product"];
+  const ATTRIBUTES = ["server", "color", "position", "theme", "language", "title", "greeting", "customer-token", "product", "cart"];
   const HERE = new URL(".", script?.src || document.baseURI).href.replace(/\/$/, "");
   const LABELS = {
     en: { open: "Open chat", close: "Close chat", unread: (n) => `Open chat, ${n} unread ${n === 1 ? "message" : "messages"}` },

@@ -60,3 +60,26 @@ def test_a_customer_is_served_in_chinese(the_house, new_context, picture):
     chat = Chat(page).open()
     assert re.search("[一-鿿]", ask(chat, "我的订单 K-104223 到哪了？"))
     picture(page, "house-widget-dark-narrow")
+
+
+def test_what_is_in_the_cart_is_known_in_the_chat(the_house, new_context, picture):
+    page = new_context().new_page()
+    page.goto(the_house.url)
+    tile = page.locator(".tile").first
+    product = tile.get_attribute("href").rsplit("/", 1)[1]
+    tile.click()
+    page.get_by_role("button", name="Add to cart").click()
+    page.get_by_role("button", name="Cart, 1").click()
+    picture(page, "demo-cart-light-wide")
+    sent = []
+    page.on("request", lambda request: sent.append(request.post_data_json) if "/messages" in request.url else None)
+    page.get_by_role("button", name="What goes with it?").click()
+    chat = Chat(page)
+    expect(chat.log.locator(".card.product").first).to_be_visible(timeout=ANSWER_MS)
+    assert [body["page"]["cart"] for body in sent if body] == [[product]]
+    names = chat.log.locator(".card.product .card-title").all_inner_texts()
+    assert page.locator(".product h1").inner_text() not in names  # what is there already is not offered
+    page.get_by_role("button", name="Close chat").first.click()
+    page.get_by_role("button", name="Cart, 1").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("The cart is empty.")).to_be_visible()

@@ -38,7 +38,14 @@ class WordSearch:
             return [product_of(row) for row in session.scalars(select(Product).order_by(Product.id))]
 
     def products(
-        self, text: str, *, language: str, filters: Any = None, previous: Filters | None = None, limit: int = 5
+        self,
+        text: str,
+        *,
+        language: str,
+        filters: Any = None,
+        previous: Filters | None = None,
+        limit: int = 5,
+        suggest: bool = False,
     ) -> ProductHits:
         said = text.lower()
         everything = self._all()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from retrieval.documents import Product, Variant
-from retrieval.filters import Filters, understand
+from retrieval.filters import Filters, has_room, is_light, understand
 from retrieval.lexicon import color_family, vocabulary
 
 CATALOGUE = [
@@ -32,7 +32,13 @@ def read(text, previous=None):
         ("不超过100块的帐篷", {"query": "的帐篷", "category": "tents", "price_max_minor": 10000}),
         ("blue jacket size M", {"query": "jacket", "category": "jackets", "color": "blue", "size": "M"}),
         ("Fjell shoes in stock", {"query": "fjell shoes", "category": "shoes", "brand": "Fjell", "in_stock": True}),
-        ("for my mother, 60 €", {"query": "for my mother", "price_max_minor": 6000}),
+        ("for my mother, 60 €", {"query": "mother", "price_max_minor": 6000}),
+        ("recommend me a tent for two", {"query": "a tent for two", "category": "tents", "persons": 2}),
+        ("4-person tent under 3.5 kg", {"query": "4-person tent", "category": "tents", "persons": 4, "weight_max_g": 3500}),
+        ("双人帐篷 不超过3公斤", {"query": "双人帐篷", "category": "tents", "persons": 2, "weight_max_g": 3000}),
+        ("a jacket that weighs less than 400 g", {"query": "a jacket", "category": "jackets", "weight_max_g": 400}),
+        ("shoes for two weeks", {"query": "shoes for two weeks", "category": "shoes"}),
+        ("what would you recommend for my balcony?", {"query": "balcony"}),
         ("shoes over 50 but under 90", {"query": "shoes but", "category": "shoes", "price_min_minor": 5000, "price_max_minor": 9000}),
         ("藏青色夹克", {"query": "夹克", "category": "jackets", "color": "navy"}),
     ],
@@ -95,6 +101,15 @@ def test_all_wishes_must_be_met_by_one_variant():
     assert Filters(color="red", size="43").variants_of(shoe) == []
     assert Filters(color="blue", in_stock=True).variants_of(shoe) == []
     assert [v.sku for v in Filters(price_max_minor=8000).variants_of(shoe)] == ["a"]
+
+
+def test_room_and_weight_are_wishes_like_the_price():
+    two, unknown = {"persons": 2, "weight_g": 1800}, {"material": "nylon"}
+    assert [has_room(two, persons) for persons in (2, 3, None)] == [True, False, True]
+    assert not has_room({"persons": 8}, 2)  # a hall is no tent for two
+    assert has_room(unknown, 2)
+    assert [is_light(two, 2000), is_light(two, 1500), is_light(unknown, None)] == [True, False, True]
+    assert not is_light(unknown, 2000)  # nobody promises what is not known
 
 
 def test_a_shops_own_colour_name_belongs_to_a_colour():

@@ -9,6 +9,7 @@ import { CSS } from "./style.js";
 import { WORDS } from "./words.js";
 
 const MOST_CHARACTERS = 4000;
+const CART_LIMIT = 20; // products of the cart that are told
 const TYPING_MS = 10_000; // a sign of typing that is not renewed goes out
 const PHONE = "(max-width: 479.98px)";
 const GROUNDS = { light: [255, 255, 255], dark: [24, 26, 31] };
@@ -181,6 +182,18 @@ class Panel {
 
   // ---- the line -----------------------------------------------------------------------------------------------
 
+  /** Where the customer is: what "this one" means, and what goes with what is in the cart. */
+  #page() {
+    const product = this.host.getAttribute("product");
+    const cart = (this.host.getAttribute("cart") || "").split(",").map((id) => id.trim()).filter(Boolean).slice(0, CART_LIMIT);
+    return {
+      url: location.origin + location.pathname,
+      title: document.title.slice(0, 200),
+      ...(product && { product_id: product }),
+      ...(cart.length && { cart }),
+    };
+  }
+
   #connect() {
     if (this.connection) return;
     const token = this.host.getAttribute("customer-token");
@@ -189,7 +202,7 @@ class Panel {
       server: this.host.server,
       memory: this.memory,
       context: () => ({
-        page: { url: location.origin + location.pathname, title: document.title.slice(0, 200), ...(this.host.getAttribute("product") && { product_id: this.host.getAttribute("product") }) },
+        page: this.#page(),
         language: this.language,
         customerToken: this.host.getAttribute("customer-token"),
       }),
