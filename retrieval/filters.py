@@ -166,9 +166,13 @@ class Filters:
             return []
         if self.brand and normalise(product.brand or "") != normalise(self.brand):
             return []
-        if not has_room(product.attributes, self.persons) or not is_light(product.attributes, self.weight_max_g):
+        if not self.suits(product.attributes):
             return []
         return [variant for variant in product.variants if self._fits(variant)]
+
+    def suits(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether a product of these attributes has room for so many and is as light as that."""
+        return has_room(attributes, self.persons) and is_light(attributes, self.weight_max_g)
 
     def _fits(self, variant: Variant) -> bool:
         color = variant.options.get("color") or variant.options.get("colour")

@@ -10,6 +10,7 @@ from actions.rasa_actions.documents import answer_from_documents, policy_answer
 from actions.rasa_actions.handoff import OFFERING, hand_over, last_responses, not_known
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.skills import LEAVING
+from actions.rasa_actions.spoken import FOR_SOMEBODY
 
 # What an intent is about, in the words of the documents: the query when the customer's own words find nothing
 # ("and how long?") or when a button was pressed.
@@ -130,6 +131,8 @@ class Inform(ShopAction):
     def answer(self, call: ActionCall) -> Answer:
         if call.one("order_number") is not None:
             return Answer().followed_by("track_order_form")
+        if FOR_SOMEBODY.search(call.text):  # "for my mother, 60 €": an idea is asked for
+            return Answer().followed_by("action_recommend")
         if call.slot("search") and any(
             call.one(name) is not None for name in ("color", "size", "brand", "price_max", "price_min", "in_stock")
         ):

@@ -23,7 +23,7 @@ from actions.rasa_actions.catalogue import (
 from actions.rasa_actions.documents import size_guide
 from actions.rasa_actions.handoff import not_known
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
-from actions.rasa_actions.spoken import named, position
+from actions.rasa_actions.spoken import FOR_SOMEBODY, named, position
 from bot.database.shop import Product, Promotion, Variant
 from retrieval.filters import Filters
 from retrieval.product_text import NOT_SPOKEN
@@ -81,6 +81,8 @@ class ProductRefine(ProductSearch):
 
     def answer(self, call: ActionCall) -> Answer:
         previous = call.slot("search")
+        if not previous and FOR_SOMEBODY.search(call.text):  # "for my dad, 50 euros": an idea is asked for
+            return Answer().followed_by("action_recommend")
         return self.found(call, Filters.from_json(previous) if previous else None)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from actions.rasa_actions.answer import Answer
 from actions.rasa_actions.catalogue import MOST_CARDS, active_variants, by_ids, card, meant, note_interactions
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
+from actions.rasa_actions.spoken import FOR_SOMEBODY
 from actions.recommendation.catalogue import Context
 from bot.database.shop import Order, OrderLine, Product
 from retrieval.filters import Filters, wants_cheaper
@@ -22,13 +23,6 @@ MOST_SEEDS = 10
 WISHED = 60  # products of a wish that the recommender may choose among
 _LIKE = re.compile(r"\b(like|similar to) (this|that|it|these|the)\b|\bsimilar\b|类似|差不多|同款|像这", re.I)
 _WITH = re.compile(r"\b(goes?|fits?|pairs?|matching|together) with\b|搭配|配什么|配套", re.I)
-FOR_SOMEBODY = re.compile(
-    r"\b(?:an? )?(?:gift |present )?(?:for|to) (?:my|our|an?) (?:\w+ )?(?:mother|mom|mum|father|dad|parents?|wife|"
-    r"husband|partner|girlfriend|boyfriend|friend|sister|brother|son|daughter|kids?|child(?:ren)?|grand\w+|aunt|uncle|"
-    r"cousin|colleague|boss|neighbou?r)\b|给我?的?(?:妈妈?|母亲|爸爸?|父亲|父母|爱人|老婆|老公|妻子|丈夫|女朋友|男朋友|朋友|姐姐?|妹妹?|"
-    r"哥哥?|弟弟?|儿子|女儿|孩子|奶奶|爷爷|外婆|外公|同事|老板)(?:买|送|的)?(?:礼物)?",
-    re.I,
-)
 
 
 class Recommend(ShopAction):
@@ -62,7 +56,12 @@ class Recommend(ShopAction):
         if not cards:
             return Answer.response(none)
         answer = Answer.response(response).cards(cards).slots(shown=list(by_id))
-        return answer.slots(search=hits.filters.to_json()) if hits else answer
+        if hits is None:
+            return answer
+        prices = tuple(_lowest_price(product) for product in products)
+        # "cheaper ones" are cheaper than what is on the screen, not than all that fitted the wish
+        seen = replace(hits.filters, shown=tuple(product.id for product in products), shown_prices_minor=prices)
+        return answer.slots(search=seen.to_json())
 
     def _card(self, call: ActionCall, product: Product, pick: Any) -> dict[str, Any]:
         label = str(getattr(pick, "label", None) or "")
@@ -130,9 +129,19 @@ class Recommend(ShopAction):
         about_one = call.one("ordinal") is not None or _LIKE.search(call.text) or _WITH.search(call.text)
         if call.one("product") is not None or about_one:
             product = meant(call, session)
-            return [product.id] if product else []
+            if product is not None:
+                return [product.id]
+            shown = [str(id) for id in call.slot("shown") or ()]  # "it" is then any of these
+            return shown[:MOST_SEEDS] if call.one("product") is None else []
         page: Any = (call.metadata.get("page") or {}).get("product_id")
         return [str(page)] if page else []
+
+
+def _lowest_price(product: Product) -> int:
+    """Of the variants in stock, of all when none is."""
+    variants = active_variants(product)
+    prices = [variant.price_minor for variant in variants if variant.stock > 0]
+    return min(prices or [variant.price_minor for variant in variants], default=0)
 
 
 class NotForMe(Recommend):

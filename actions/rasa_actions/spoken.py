@@ -10,6 +10,15 @@ _SECOND = {
     "第一": 1, "第二": 2, "第三": 3, "第四": 4, "第五": 5,
 }  # fmt: skip
 
+# "for my mother", "给妈妈买": whom a thing is for; it is then no wish of the customer's own taste
+FOR_SOMEBODY = re.compile(
+    r"\b(?:an? )?(?:gift |present )?(?:for|to) (?:my|our|an?) (?:\w+ )?(?:mother|mom|mum|father|dad|parents?|wife|"
+    r"husband|partner|girlfriend|boyfriend|friend|sister|brother|son|daughter|kids?|child(?:ren)?|grand\w+|aunt|uncle|"
+    r"cousin|colleague|boss|neighbou?r)\b|(?:送给?|给)?我?的?(?:妈妈?|母亲|爸爸?|父亲|父母|爱人|老婆|老公|妻子|丈夫|女朋友|男朋友|朋友|姐姐?|妹妹?|"
+    r"哥哥?|弟弟?|儿子|女儿|孩子|奶奶|爷爷|外婆|外公|同事|老板)(?:买|送|的)?(?:礼物)?",
+    re.I,
+)
+
 
 def position(ordinal: Any, text: str, count: int) -> int | None:
     """0-based place among `count` shown things, or None.

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from actions.recommendation.interactions import Event
-from retrieval.filters import has_room, is_light
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,10 @@ class Wish(Protocol):
     @property
     def weight_max_g(self) -> int | None: ...
 
+    def suits(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether a product of these attributes has room for so many and is as light as that."""
+        ...
+
 
 @dataclass(frozen=True)
 class Context:
@@ -138,7 +141,7 @@ def fits(facts: Facts, wish: Wish | None, families: Mapping[str, str]) -> bool:
         return False
     if wish.brand and (facts.brand or "").lower() != wish.brand.lower():
         return False
-    if not has_room(facts.attributes, wish.persons) or not is_light(facts.attributes, wish.weight_max_g):
+    if not wish.suits(facts.attributes):
         return False
     for price, options in zip(facts.prices_minor, facts.options, strict=True):
         if wish.price_min_minor is not None and price < wish.price_min_minor:

@@ -57,13 +57,14 @@ def matching(facts: Facts, wish: Wish | None, language: str, currency: str = "�
         said.append(wish.brand)
     persons: Any = facts.attributes.get("persons")
     if persons and (facts.category == "tents" or wish.persons is not None):
-        said.append(f"{persons} 人用" if chinese else f"for {persons} {'person' if persons == 1 else 'people'}")
+        exactly = wish.persons in (None, persons)
+        people = "person" if persons == 1 else "people"
+        english = f"for {persons} {people}" if exactly else f"room for {persons}"
+        said.append((f"{persons} 人用" if exactly else f"可容纳 {persons} 人") if chinese else english)
     weight: Any = facts.attributes.get("weight_g")
     if wish.weight_max_g is not None and weight:
-        known, most = (
-            f"{grams / 1000:g} kg" if grams >= 1000 else f"{grams:g} g" for grams in (weight, wish.weight_max_g)
-        )
-        said.append(f"重 {known}，不超过 {most}" if chinese else f"weighs {known}, under {most}")
+        known = f"{weight / 1000:g} kg" if weight >= 1000 else f"{weight:g} g"
+        said.append(f"仅重 {known}" if chinese else f"only {known}")
     return tuple(said)
 
 

@@ -4,9 +4,14 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from actions.rasa_actions.products import ProductQuestion
+from actions.rasa_actions.answers import Inform
+from actions.rasa_actions.products import ProductQuestion, ProductRefine
 from actions.rasa_actions.recommendations import NotForMe, Recommend
+from actions.rasa_actions.spoken import FOR_SOMEBODY
+from actions.recommendation.catalogue import Facts
+from actions.recommendation.reasons import matching
 from bot.database.shop import Interaction, Order, Variant
+from retrieval.filters import Filters
 from tests.dialogue.small_shop import NOW
 
 
@@ -105,3 +110,33 @@ def test_a_present_is_searched_without_the_person_and_the_own_taste(bench):
         assert "妈妈" not in asked(bench).wish.query
     ask(bench, "recommend a tent")
     assert not asked(bench).for_somebody
+
+
+def test_cheaper_ones_are_cheaper_than_the_cards_not_than_all_that_fitted(bench):
+    messages, events = ask(bench, "recommend a tent")
+    search = next(event["value"] for event in events if event.get("name") == "search")
+    cards = messages[0]["custom"]["cards"]
+    assert len(search["shown"]) == len(search["shown_prices_minor"]) == len(cards)
+    shown = next(event["value"] for event in events if event.get("name") == "shown")
+    assert list(search["shown"]) == list(shown)
+
+
+def test_it_is_any_of_several_shown_ones(bench):
+    ask(bench, "what goes with it?", slots={"shown": ["tent", "jacket"]})
+    assert (asked(bench).kind, list(asked(bench).seed_products)) == ("together", ["tent", "jacket"])
+
+
+def test_whom_it_is_for_and_a_budget_alone_ask_for_an_idea(bench):
+    for action in (Inform, ProductRefine):
+        for text in ("for my mother, 60 €", "送妈妈的礼物，300元以内"):
+            _, events = bench.run(action, text, "inform")
+            assert {"event": "followup", "name": "action_recommend"}.items() <= events[-1].items()
+    assert FOR_SOMEBODY.sub("", "送妈妈的礼物，300元以内") == "，300元以内"  # nothing but the budget is searched for
+
+
+def test_the_reason_names_the_room_and_the_weight_that_were_asked_for():
+    tent = Facts("t", {"en": "Tent"}, "tents", attributes={"persons": 3, "weight_g": 2600})
+    wish = Filters(persons=2, weight_max_g=3000)
+    assert matching(tent, wish, "en") == ("room for 3", "only 2.6 kg")
+    assert matching(tent, Filters(persons=3), "en") == ("for 3 people",)
+    assert matching(tent, wish, "zh") == ("可容纳 3 人", "仅重 2.6 kg")
