@@ -58,7 +58,7 @@ class IntentConfig:
     linear_strength: float = 30.0
     seed: int = 0
     precision: str = "int8"
-    tolerance: float = 0.01  # int8 may lose so much accuracy, else the model is served in float32
+    tolerance: float = 0.01  # int8 may lose so much accuracy (see branch.export), else the model is served in float32
 
 
 SIZES = {

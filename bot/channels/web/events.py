@@ -25,7 +25,7 @@ from bot.messaging.wakeup import TRANSCRIPT, TYPING, Listener
 
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 1.0
-READ_PACE_SECONDS = 0.015  # of a busy hub: a line is shown that much later, and three are read in one transaction
+READ_PACE_SECONDS = 0.03  # of a busy hub: a line is shown that much later, and three are read in one transaction
 TYPING_SECONDS = 10.0  # a typing mark that is not renewed ends by itself
 PAGE = 200  # lines read at a time
 WRITE_SECONDS = 30.0  # a client that reads nothing for so long is dropped; it resumes by position
