@@ -13,6 +13,7 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
+CLOSE_SECONDS = 0.02  # requests this close to each other are likely to have more company
 FEWEST = 4  # texts a batch, if so many wait: fewer are not worth a thread switch
 
 
@@ -43,8 +44,9 @@ class _Waiting(Generic[Given, Made]):
 class Batcher(Generic[Given, Made]):
     """Calls `work` with up to `largest` waiting requests, in threads of its own, `workers` batches at a time.
 
-    The window is waited only when the machine would otherwise idle: while batches are being computed the next one
-    gathers by itself. What waits is shared out among the idle workers, but not into batches smaller than `FEWEST`.
+    The window is waited only for company that is likely, when the last request came a moment before, and only when the
+    machine would otherwise idle: while batches are being computed the next one gathers by itself. What waits is shared
+    out among the idle workers, but not into batches smaller than `FEWEST`.
 
     Args:
         work: list of requests -> list of answers, same order and length.
@@ -72,6 +74,7 @@ class Batcher(Generic[Given, Made]):
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="batch")
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._asked_at, self._company = 0.0, False
 
     async def ask(self, given: Given) -> Made:
         """The answer to one request.
@@ -85,6 +88,8 @@ class Batcher(Generic[Given, Made]):
             raise Full(1)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
+        now = asyncio.get_running_loop().time()
+        self._company, self._asked_at = now - self._asked_at < CLOSE_SECONDS, now
         waiting: _Waiting[Given, Made] = _Waiting(given)
         self._waiting.append(waiting)
         self._woken.set()
@@ -103,7 +108,7 @@ class Batcher(Generic[Given, Made]):
         while True:
             await self._woken.wait()
             self._woken.clear()
-            if self._waiting and len(self._waiting) < self.largest and not self._closing:
+            if self._company and 0 < len(self._waiting) < self.largest and not self._closing:
                 await asyncio.sleep(self.window_seconds)
             while self._waiting:
                 while self._busy >= self.workers:

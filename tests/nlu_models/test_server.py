@@ -43,6 +43,15 @@ def test_requests_that_come_together_are_computed_together():
     assert [len(batch) for batch in batches] == [4, 2]
 
 
+def test_a_lone_request_does_not_wait_for_company():
+    async def run():
+        batcher = Batcher(lambda given: given, window_seconds=3600.0)
+        assert await asyncio.wait_for(batcher.ask(1), 60) == 1
+        await batcher.close()
+
+    asyncio.run(run())
+
+
 def test_a_full_queue_refuses_at_once_and_serves_what_it_took():
     async def ask():
         def slow(given):
