@@ -22,10 +22,6 @@ PAIRS = 2000
 ENOUGH = 40  # headings from which a random pair is nearly always unrelated
 LEAST_SPREAD = 0.02  # of what lies between the floor and 1: an encoder never tells unrelated texts apart better
 
-# Chosen on 104 wishes of our own for the demo shop (28 for what it does not sell: 2 find something, of the others 70 of
-# 76) and on 150 searches of Home Depot's; places in a ranking helped neither.
-PRODUCTS = Weights(dense=0.5, heading=0.6, lexical=3.0, title=1.0, ranks=0.0, bias=-3.75, threshold=0.5)
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -36,10 +32,14 @@ class Fitted:
 
 def calibrated(product_rows: Mapping[str, Rows], passage_rows: Mapping[str, Rows], encoder_name: str = "") -> Fitted:
     """Weights of both kinds on this encoder's scale."""
-    products = _scaled(PRODUCTS, product_rows, passage_rows)
+    products = _scaled(product_weights(), product_rows, passage_rows)
     passages = _scaled(passage_weights(encoder_name), passage_rows, product_rows)
     shown = {"products": replace(products, asked=()), "passages": replace(passages, asked=())}
     return Fitted(products, passages, {kind: weights.to_json() for kind, weights in shown.items()})
+
+
+def product_weights() -> Weights:
+    return Weights.from_json(json.loads(FITTED.read_text(encoding="utf-8"))["products"])
 
 
 def passage_weights(encoder_name: str) -> Weights:

@@ -21,6 +21,7 @@ from retrieval.lexical import K1, LexicalIndex, is_han, title_tokens
 CANDIDATES = 60  # of each side
 LANGUAGES = ("en", "zh")
 PARTS = ("b", "h")
+LEADERS = 20  # candidates whose common meaning the others are held against
 RANK_CONSTANT = 60.0  # Cormack, Clarke and Buettcher 2009
 FEATURES = ("dense", "heading", "lexical", "title", "ranks", "best", "covered")
 ALIKE = 4.0  # on the scale of unrelated texts: a question put nearly like a known one
@@ -47,6 +48,7 @@ class Weights:
     covered: float = 0.0  # share of the question's words, by their weight, that stand in the text
     doubt: float = 0.0  # of what known questions without an answer are nearer than those with one; below zero
     asked: tuple[float, ...] = ()  # of the question's own row: what kind of question has an answer; () no opinion
+    agreed: float = 0.0  # of likeness to what the best candidates have in common; orders, decides nothing
     bias: float = -5.0
     threshold: float = 0.5
 
@@ -69,12 +71,16 @@ class Weights:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A found id with its probability of being what was asked for, and the two sides it came from."""
+    """A found id with its probability of being what was asked for, and the two sides it came from.
+
+    `place` orders: the probability, less where the candidate is unlike what the best ones have in common.
+    """
 
     id: str
     score: float
     cosine: float
     bm25: float
+    place: float
 
 
 @dataclass(frozen=True)
@@ -181,12 +187,13 @@ class Hybrid:
         if not ids:
             return []
         logits = features @ self.weights.vector() + self.weights.bias + self._answerable(text, row)
-        scores = 1 / (1 + np.exp(ELSEWHERE * self._elsewhere(ids, text, row) - logits))
+        logits = logits - ELSEWHERE * self._elsewhere(ids, text, row)
+        scores, places = (1 / (1 + np.exp(-each)) for each in (logits, logits + self._agreement(ids, logits, text)))
         found = [
-            Candidate(id, float(score), float(cosine), said.get(id, 0.0))
-            for id, score, cosine in zip(ids, scores, cosines, strict=True)
+            Candidate(id, float(score), float(cosine), said.get(id, 0.0), float(place))
+            for id, score, cosine, place in zip(ids, scores, cosines, places, strict=True)
         ]
-        return sorted(found, key=lambda candidate: (-candidate.score, candidate.id))
+        return sorted(found, key=lambda candidate: (-candidate.place, candidate.id))
 
     def weighed(
         self,
@@ -211,6 +218,34 @@ class Hybrid:
         body, heading, best = self._likeness(ids, row, is_han(text))
         missing = self.lexical.unknown(text) * float(np.log(1 + len(self.lexical)))
         return ids, self._features(ids, query, body, heading, said, missing), best, said
+
+    def _agreement(self, ids: Sequence[str], logits: Array, text: str) -> Array:
+        """(ids,) to be added to the logits, 0 for the best: pseudo-relevance feedback (Rocchio 1971) on what was found.
+
+        "Mouse" finds mice and mouse pads; most of the best are mice, so pads step back. The best candidates count by
+        their probability of being the best of them.
+        """
+        nothing = np.zeros(len(ids))
+        if not self.weights.agreed or len(ids) < 2:
+            return nothing
+        best = np.argsort(-logits, kind="stable")[:LEADERS]
+        han = is_han(text)
+        for language in ("zh", "en") if han else ("en", "zh"):
+            names = [row_id(id, language) for id in ids]
+            nowhere = np.zeros(self.dense.dimension, np.float32)
+            there = ~np.isnan(self.dense.scores_of([names[at] for at in best], nowhere))
+            leaders = best[there]
+            if not len(leaders):
+                continue
+            rows = self.dense.rows_of([names[at] for at in leaders])
+            shared = np.exp(logits[leaders] - logits[leaders[0]]) @ rows
+            # as long as a question is, where an encoder scales them (`encoder.as_headings`)
+            shared /= max(float(np.linalg.norm(shared) * np.linalg.norm(rows, axis=1).mean()), 1e-12)
+            alike = self.dense.scores_of(names, shared.astype(np.float32))
+            spread = self.weights.scale(language == "zh", language == "zh")[1]
+            added: Array = self.weights.agreed * np.nan_to_num((alike - alike[leaders[0]]) / spread)
+            return added
+        return nothing
 
     def _elsewhere(self, ids: Sequence[str], text: str, row: Rows) -> Array:
         if self.known is None or self.topic_of is None or not self.weights.doubt:

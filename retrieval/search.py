@@ -356,7 +356,7 @@ class Search:
             return []
         hits = [hit for item in self.product_store.items() if (hit := _fit(item, asked, exclude))]
         hits.sort(key=lambda hit: (not hit.in_stock, hit.price_minor, hit.product.id))
-        return [(Candidate(hit.product.id, 1.0, 0.0, 0.0), replace(hit, score=1.0)) for hit in hits]
+        return [(Candidate(hit.product.id, 1.0, 0.0, 0.0, 1.0), replace(hit, score=1.0)) for hit in hits]
 
     def _fitting(self, asked: Filters, exclude: set[str]) -> "_Fitting":
         return _Fitting(self.product_store, asked, exclude)
@@ -368,7 +368,7 @@ class Search:
             return [hit for _, hit in pool[:limit]]
         rows = self._rows([candidate.id for candidate, _ in pool])
         alike = rows @ rows.T
-        scores = np.array([candidate.score for candidate, _ in pool])
+        scores = np.array([candidate.place for candidate, _ in pool])
         chosen: list[int] = [0]
         nearest, floor = alike[:, 0].copy(), self.product_side.weights.floor
         while len(chosen) < min(limit, len(pool)):
@@ -590,7 +590,7 @@ def _extreme(ranked: Sequence[tuple[Candidate, ProductHit]], order: int) -> list
     """ "The cheapest tent": what fits about as well as the best, by price, in stock first; [] when not asked for."""
     if not order or not ranked:
         return []
-    least = ranked[0][0].score * 0.5
+    least = max(candidate.score for candidate, _ in ranked) * 0.5
     fitting = [hit for candidate, hit in ranked if candidate.score >= least]
     return sorted(fitting, key=lambda hit: (not hit.in_stock, order * hit.price_minor, hit.product.id))
 
