@@ -43,13 +43,23 @@ def kept_minor(order: Order, returns: Sequence[ReturnRequest]) -> int:
 
 
 def paid_by(order: Order) -> list[Share]:
-    """What each method still pays for, the largest first; methods that got all back are left out."""
+    """What each method still pays for, the largest first; methods that got all back are left out.
+
+    What went back to a method that had not paid it (a refund to a gift card) is taken off the largest payments: nothing
+    can be given back twice.
+    """
     nets: dict[str | None, int] = {}
     for row in order.payments:
         if row.status in COUNTED:
             sign = 1 if row.kind == "payment" else -1
             nets[row.payment_method_id] = nets.get(row.payment_method_id, 0) + sign * row.amount_minor
-    shares = [Share(method, amount) for method, amount in nets.items() if amount > 0]
+    elsewhere = -sum(amount for amount in nets.values() if amount < 0)
+    shares = []
+    for method, amount in sorted(nets.items(), key=lambda net: (-net[1], net[0] or "")):
+        left = amount - min(max(amount, 0), elsewhere)
+        elsewhere -= max(amount, 0) - max(left, 0)
+        if left > 0:
+            shares.append(Share(method, left))
     return sorted(shares, key=lambda share: (-share.amount_minor, share.payment_method_id or ""))
 
 

@@ -3,7 +3,7 @@
 import uuid
 from datetime import timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -50,6 +50,16 @@ steps = st.one_of(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sequence=st.lists(steps, min_size=1, max_size=8))
+@example(  # the money goes to a gift card that has paid nothing
+    sequence=[("return", LineChange("K-1003-1", None, "boot-41"), "other", "ada-gift"), ("receive", True)]
+)
+@example(
+    sequence=[
+        ("return", LineChange("K-1003-1", 1, "boot-41"), "other", "ada-gift"),
+        ("receive", True),
+        ("cancel", "K-1003"),
+    ]
+)
 def test_payments_minus_refunds_is_what_is_kept_after_any_sequence(tmp_path, sequence) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / uuid.uuid4().hex}.db")
     Base.metadata.create_all(engine)
