@@ -32,7 +32,27 @@ STOPWORDS = frozenset({
 # fmt: on
 ZH_STOP = frozenset("的了吗呢吧啊我你您们是有在和就都也要请把被么什怎")
 SPELLING_FROM = 4  # shorter words have too many neighbours to guess among
-SPELLING_WEIGHT = 0.7  # a guessed word counts less than one that was written
+OTHER_WORD_WEIGHT = 0.7  # a guessed word counts less than one that was written
+
+# other words of customers for the same thing
+SAME_THING = (
+    ("hat", "beanie"),
+    ("rucksack", "backpack"),
+    ("bike", "bicycle"),
+    ("cooker", "stove"),
+    ("scissors", "secateurs", "pruner"),
+    ("torch", "flashlight", "headlamp"),
+    ("couch", "sofa", "settee"),
+    ("pants", "trousers"),
+    ("sheets", "linen"),
+    ("quilt", "duvet", "comforter"),
+    ("blanket", "throw"),
+    ("coat", "jacket", "anorak", "parka"),
+    ("boot", "shoe"),
+    ("pan", "skillet"),
+    ("cup", "mug"),
+    ("rug", "carpet"),
+)
 
 Ints = np.ndarray[Any, np.dtype[np.int32]]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -56,6 +76,13 @@ def tokens(text: str) -> list[str]:
 def title_tokens(title: str) -> frozenset[str]:
     """`tokens` of a title or name, kept: each search compares its words with hundreds of them."""
     return frozenset(tokens(title))
+
+
+@lru_cache(maxsize=10_000)
+def same_thing(term: str) -> frozenset[str]:
+    """The term and the terms of other words of customers for the same thing."""
+    groups = (frozenset(map(stem, group)) for group in SAME_THING)
+    return frozenset({term}).union(*(group for group in groups if term in group))
 
 
 def normalise(text: str) -> str:
@@ -173,20 +200,39 @@ class LexicalIndex:
         return self.search_terms(self.query(text), limit)
 
     def query(self, text: str) -> dict[str, float]:
-        """Weighted terms of a query: its own, and for unknown ones the nearest known spelling."""
+        """Weighted terms of a query: its own, and for unknown ones another word for it or the nearest spelling."""
         weighted: dict[str, float] = {}
         for term in tokens(text):
             if self.count(term) or CJK.match(term):
                 weighted[term] = 1.0
-            elif (known := self.respell(term)) is not None:
-                weighted[known] = max(weighted.get(known, 0.0), SPELLING_WEIGHT)
+            elif (known := self._other_word(term)) is not None:
+                weighted[known] = max(weighted.get(known, 0.0), OTHER_WORD_WEIGHT)
         return weighted
 
     def unknown(self, text: str) -> int:
-        """English words of a query that no text holds, however spelt: nothing here is quite what was asked for."""
+        """English words of a query that no text holds, however put: nothing here is quite what was asked for."""
         return sum(
-            1 for term in tokens(text) if not CJK.match(term) and not self.count(term) and self.respell(term) is None
+            1
+            for term in tokens(text)
+            if not CJK.match(term) and not self.count(term) and self._other_word(term) is None
         )
+
+    def in_known_words(self, text: str) -> str:
+        """The text with words no indexed text holds put as others for the same thing ("hat" -> "beanie")."""
+
+        def put(match: re.Match[str]) -> str:
+            term = stem(match[0])
+            if self.count(term):
+                return match[0]
+            groups = (group for group in SAME_THING if term in map(stem, group))
+            return next((word for group in groups for word in group if self.count(stem(word))), match[0])
+
+        return text if is_han(text) else WORD.sub(put, normalise(text))
+
+    def _other_word(self, term: str) -> str | None:
+        """The most common word for the same thing, else the nearest known spelling."""
+        known = [other for other in sorted(same_thing(term)) if self.count(other)]
+        return max(known, key=self.count) if known else self.respell(term)
 
     def search_terms(self, query: Mapping[str, float], limit: int) -> list[tuple[str, float]]:
         state = self._state
@@ -311,7 +357,16 @@ class _Spelling:
         shared = Counter(number for pair in pairs for number in self._by_pair.get(pair, ()))
         # one edit changes at most two of the pairs (a swap of neighbours three)
         candidates = (n for n, count in shared.items() if count >= max(1, len(pairs) - 3 * allowed))
-        return [self._words[n] for n in candidates if _distance(word, self._words[n], allowed) <= allowed]
+        near = (self._words[n] for n in candidates)
+        return [known for known in near if _plausible(word, known) and _distance(word, known, allowed) <= allowed]
+
+
+def _plausible(word: str, known: str) -> bool:
+    """Hardly anybody mistypes the first letter, but for a swap with the second; in the shortest words only swaps are
+    guessed at. A rack is neither a back nor a Rask."""
+    if len(word) == SPELLING_FROM:
+        return sorted(word) == sorted(known)
+    return word[0] == known[0] or word[:2] == known[1::-1]
 
 
 def _letter_pairs(word: str) -> set[str]:

@@ -26,7 +26,7 @@ from retrieval.extract import Extractor
 from retrieval.filters import Filters, by_price, understand, wants_cheaper, wants_more
 from retrieval.hybrid import CANDIDATES, LANGUAGES, PARTS, Candidate, Hybrid, Known, Weights, item_of, row_id
 from retrieval.index import VectorIndex
-from retrieval.lexical import LexicalIndex, normalise, title_tokens, tokens
+from retrieval.lexical import LexicalIndex, normalise, same_thing, title_tokens, tokens
 from retrieval.lexicon import Vocabulary, find_forms, vocabulary
 from retrieval.product_text import lexical_text, product_text
 from retrieval.store import Store, read_passage, read_product
@@ -77,7 +77,7 @@ class ProductHits:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage that answers, `answer` being the sentence or two that do; `url` is the source link."""
+    """A passage that answers, `answer` being the sentence or two that do under their heading; `url` is the source."""
 
     id: str
     score: float
@@ -294,6 +294,7 @@ class Search:
         words = asked.query or ("" if asked.narrows else text)
         if not words.strip():
             return self._listed(asked, exclude)
+        words = self.product_side.lexical.in_known_words(words)
         row = self.encoder.encode_queries([words])[0]
         fits = self._fitting(asked, exclude)
         among: Sequence[str] | None = None
@@ -345,9 +346,11 @@ class Search:
             return False
         fits = self._fitting(replace(asked, category=None), set())
         lexical = self.product_side.lexical
-        said = lexical.search_terms(lexical.query(words), CANDIDATES)
-        hits = [hit for id, _ in said if (hit := fits.get(id))]
-        shelves = {hit.product.category for hit in hits if terms <= title_tokens(" ".join(hit.product.names.values()))}
+        others = {other: 1.0 for term in terms for other in same_thing(term)}
+        said = lexical.search_terms({**others, **lexical.query(words)}, CANDIDATES)
+        products = [hit.product for id, _ in said if (hit := fits.get(id))]
+        names = [(product.category, title_tokens(" ".join(product.names.values()))) for product in products]
+        shelves = {shelf for shelf, name in names if all(name & same_thing(term) for term in terms)}
         return bool(shelves) and asked.category not in shelves
 
     def _listed(self, asked: Filters, exclude: set[str]) -> list[tuple[Candidate, ProductHit]]:
@@ -430,7 +433,7 @@ class Search:
             score=score,
             title=passage.title,
             text=passage.text,
-            answer=self._extract.answer(passage, text, row),
+            answer=_under(passage, self._extract.answer(passage, text, row)),
             language=passage.language,
             document_id=passage.document_id,
             topic=passage.topic,
@@ -565,6 +568,17 @@ def topics_of(store: Store[Passage]) -> Callable[[str], str]:
 
 def languages_of(product: Product) -> list[str]:
     return [language for language in LANGUAGES if language in product.names] or [next(iter(product.names), "en")]
+
+
+def _under(passage: Passage, answer: str) -> str:
+    """The answer with the heading it stands under: "Cash on delivery" means little without "What we do not take"."""
+    heading = passage.heading.split(" > ")[-1].strip()
+    if not heading or heading == passage.title or heading.lower() in answer.lower():
+        return answer
+    asks = heading.endswith(("?", "？"))
+    if passage.language == "zh":
+        return f"{heading}{'' if asks else '：'}{answer}"
+    return f"{heading}{'' if asks else ':'} {answer}"
 
 
 def _fit(product: Product, asked: Filters, exclude: Iterable[str]) -> ProductHit | None:

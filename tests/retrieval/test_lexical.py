@@ -90,3 +90,22 @@ def test_bm25_of_a_single_shared_term_is_the_formula():
     # idf = ln(1 + (2 - 1 + .5) / (1 + .5)) = ln 2; both texts have mean length, so tf part is 2.2 / 2.2
     assert id == "a"
     assert score == pytest.approx(0.6931, abs=1e-3)
+
+
+def test_a_word_the_catalogue_does_not_use_is_put_as_one_it_does():
+    index = LexicalIndex.built([("a", "wool beanie"), ("b", "felt boots")])
+    assert index.in_known_words("a warm hat") == "a warm beanie"
+    assert index.query("hat") == {"beani": pytest.approx(0.7)}
+    assert index.unknown("hat") == 0
+    assert index.unknown("sombrero") == 1
+
+
+def test_a_word_the_catalogue_uses_stays_as_it_is():
+    index = LexicalIndex.built([("a", "felt hat"), ("b", "wool beanie")])
+    assert index.in_known_words("a warm hat") == "a warm hat"
+
+
+def test_short_words_are_not_read_as_others_that_start_differently():
+    index = LexicalIndex.built([("a", "back"), ("b", "rask"), ("c", "tent")])
+    assert index.query("rack") == {}
+    assert list(index.query("tnet")) == ["tent"]

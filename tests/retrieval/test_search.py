@@ -266,3 +266,13 @@ def test_a_colour_that_is_not_wanted_is_left_out(search):
 
 def test_only_small_words_are_no_query(search):
     assert search.products("anything in green under 500", language="en").filters.query == ""
+
+
+def test_an_answer_stands_under_its_heading(tmp_path):
+    encoder = KeywordEncoder()
+    body = "Cards and PayPal.\n\n## Not offered\n\nCash on delivery and instalments for your payment."
+    pays = Document("pay", "en", "Payment methods", body, "payment")
+    build(tmp_path / "pay", PRODUCTS, [pays], encoder)
+    held = Search.open(tmp_path / "pay", encoder)
+    texts = [hit.answer for hit in held.passages("payment by cash on delivery", language="en")]
+    assert any(text.startswith("Not offered: Cash on delivery") for text in texts)
