@@ -69,13 +69,14 @@ def build(
         passage_side = RowFile(Path(scratch) / "passages", encoder.dimension)
         product_side.encode(spoken, lambda part: product_rows(part, encoder), tick)
         passage_side.encode(passages, lambda part: passage_rows(part, encoder), tick)
-        fitted = calibrate.calibrated(product_side.sample(), passage_side.sample(), encoder.name)
+        known = calibrate.known_questions(encoder)
+        fitted = calibrate.calibrated(product_side.sample(), passage_side.sample(), known, encoder.name)
         files = {
             **product_side.index().files("products"),
             **LexicalIndex.built((product.id, lexical_product_text(product)) for product in products).files("products"),
             **passage_side.index().files("passages"),
             **LexicalIndex.built((passage.id, passage.searchable) for passage in passages).files("passages"),
-            "known.npz": calibrate.known_questions(encoder).write,
+            "known.npz": known.write,
             "products.jsonl": _lines(products),
             "passages.jsonl": _lines(passages),
             "vocabulary.json": json.dumps(vocabulary(products).to_json(), ensure_ascii=False).encode(),

@@ -257,12 +257,13 @@ def side_of(passages: Sequence[Passage], encoder: Encoder) -> Hybrid:
         rows.update(passage_rows(passages[start : start + 256], encoder))
     titles = {passage.id: f"{passage.title} {passage.heading}" for passage in passages}
     topics = {passage.id: passage.topic for passage in passages}
+    known = known_questions(encoder)
     return Hybrid(
         VectorIndex.built(list(rows), np.stack(list(rows.values())), gpu=False),
         LexicalIndex.built((passage.id, passage.searchable) for passage in passages),
-        calibrated({}, rows, encoder.name).passages,
+        calibrated({}, rows, known, encoder.name).passages,
         lambda id: titles.get(id, ""),
-        known_questions(encoder),
+        known,
         lambda id: topics.get(id, ""),
     )
 

@@ -328,7 +328,7 @@ def chorus(folder: Path, encoder: Encoder) -> list[Row]:
     side = Hybrid(
         VectorIndex.built(list(rows), np.stack(list(rows.values())), kind="flat", gpu=False),
         LexicalIndex.built((id, f"{titles[id]}\n{titles[id]}\n{text}") for id, text in texts.items()),
-        calibrate.calibrated(rows, {}, encoder.name).products,
+        calibrate.calibrated(rows, {}, calibrate.known_questions(encoder), encoder.name).products,
         lambda id: titles.get(id, ""),
     )
     out: dict[str, list[float]] = {}

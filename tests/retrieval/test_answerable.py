@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from retrieval.calibrate import passage_weights, scale_of
+from retrieval.calibrate import calibrated, passage_weights, scale_of
 from retrieval.fit import Asked, best, fit, read_questions, threshold
 from retrieval.hybrid import FEATURES, Known, Weights
 from tests.benchmarks.test_question_sets import rows
@@ -80,3 +80,14 @@ def test_what_the_question_says_counts_only_with_the_encoder_it_was_learnt_on():
 def test_no_question_of_a_benchmark_is_one_that_is_learnt_from(name):
     learnt = {question.text.lower() for question in read_questions()}
     assert not learnt & {row["question"].lower() for row in rows(name)}
+
+
+def test_a_help_centre_whose_headings_are_alike_does_not_make_its_texts_look_unrelated():
+    generator = np.random.default_rng(0)
+    body, asked = (generator.normal(size=(60, 16)).astype(np.float32) for _ in range(2))
+    known = Known(asked, np.zeros(60, dtype=bool), np.zeros(60, dtype=bool))
+    texts = {f"{n}|en|b": row for n, row in enumerate(body)}
+    alike = {f"{n}|en|h": body.mean(axis=0) for n in range(60)}
+    apart = {f"{n}|en|h": row for n, row in enumerate(generator.normal(size=(60, 16)).astype(np.float32))}
+    scales = [calibrated({}, {**texts, **headings}, known).passages.scales for headings in (alike, apart)]
+    assert scales[0] == scales[1] != ()
