@@ -362,10 +362,10 @@ class _Spelling:
 
 
 def _plausible(word: str, known: str) -> bool:
-    """Hardly anybody mistypes the first letter, but for a swap with the second; in the shortest words only swaps are
-    guessed at. A rack is neither a back nor a Rask."""
-    if len(word) == SPELLING_FROM:
-        return sorted(word) == sorted(known)
+    """Hardly anybody mistypes the first letter, but for a swap with the second; of the shortest words only swapped and
+    missing letters are guessed. A rack is neither a back nor a Rask."""
+    if len(word) == SPELLING_FROM and len(known) <= len(word) and sorted(word) != sorted(known):
+        return False
     return word[0] == known[0] or word[:2] == known[1::-1]
 
 

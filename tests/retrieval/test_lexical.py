@@ -106,6 +106,7 @@ def test_a_word_the_catalogue_uses_stays_as_it_is():
 
 
 def test_short_words_are_not_read_as_others_that_start_differently():
-    index = LexicalIndex.built([("a", "back"), ("b", "rask"), ("c", "tent")])
+    index = LexicalIndex.built([("a", "back"), ("b", "rask"), ("c", "tent"), ("d", "sleeping")])
     assert index.query("rack") == {}
+    assert list(index.query("sleping")) == ["sleep"]
     assert list(index.query("tnet")) == ["tent"]
