@@ -17,12 +17,22 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble import artifact
 from ensemble.calibration import expected_calibration_error
 from ensemble.stacking import check_disjoint
 from nlu_models import dataset, encoders, training
 from nlu_models.dataset import OUT_OF_SCOPE, Example
 from nlu_models.fusion import WAYS, Fusion
-from nlu_models.intent import KIND, MEMBERS, OFF_TOPIC, Opinions, fuse, signs_of
+from nlu_models.intent import (
+    KIND,
+    MEMBERS,
+    OFF_TOPIC,
+    IntentModel,
+    Opinions,
+    arrays_from,
+    fuse,
+    signs_of,
+)
 from nlu_models.training import Trained
 from tests.benchmarks import nlu_speed, report
 from tests.benchmarks.report import Row
@@ -128,15 +138,18 @@ def run(
     second = encoders.resolve(split.second, home) if split.second and arguments.size == "full" else None
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as work:
-        trained = training.train_intent(
-            split.train,
-            encoders.resolve(split.encoder, home),
-            config,
-            Path(work),
-            second=second,
-            device=nlu_speed.device_of(arguments.device),
-            say=lambda text: print(f"{split.name}: {text}", flush=True),
-        )
+        if arguments.kept:
+            trained = kept(arguments.kept / split.name / "models" / KIND)
+        else:
+            trained = training.train_intent(
+                split.train,
+                encoders.resolve(split.encoder, home),
+                config,
+                Path(work),
+                second=second,
+                device=nlu_speed.device_of(arguments.device),
+                say=lambda text: print(f"{split.name}: {text}", flush=True),
+            )
         seconds = time.perf_counter() - started
         labels = list(trained.model.labels)
         wanted = np.array([labels.index(one.label) if one.label in labels else -1 for one in split.test])
@@ -148,7 +161,7 @@ def run(
             for name, system in systems.items()
         ]
         rows += _over_best(split, systems, trained.model.members.names, wanted, labels)
-        rows += [_ece(split, name, system, wanted) for name, system in systems.items()]
+        rows += [_ece(split, name, system, wanted, labels) for name, system in systems.items()]
         if split.measure == "scope" and trained.model.decision.scope is not None:
             rows += _scope(split, trained, opinions, labels)
         settled = trained.model.decision.cascade.settled(opinions.scores[:2])
@@ -156,13 +169,29 @@ def run(
         if (middle := trained.model.decision.middle) is not None:
             settled |= middle.settled(opinions.scores[: len(MEMBERS)])
             rows.append(Row(split.name, "kefu", "settled_before_second_bert", float(settled.mean())))
-        rows.append(Row(split.name, "kefu", "train_seconds", seconds))
+        if not arguments.kept:
+            rows.append(Row(split.name, "kefu", "train_seconds", seconds))
         so_far(rows)
-        if arguments.keep:
+        if arguments.keep and not arguments.kept:
             training.save(trained, arguments.keep / split.name / "models" / KIND, data_sha256=split.name, metrics={})
         if split.name in (arguments.diet or []):
             rows += nlu_speed.beside_diet(split, trained, Path(work), arguments)
     return rows
+
+
+def kept(folder: Path) -> Trained:
+    """A model that `--keep` wrote, with its opinions on its validation rows.
+
+    Raises:
+        ArtifactError: missing or damaged.
+    """
+    stored, model = artifact.load(folder, KIND), IntentModel.load(folder)
+    arrays = arrays_from(stored.path("validation.npz"))
+    more = {name.removeprefix("more_"): values for name, values in arrays.items() if name.startswith("more_")}
+    said = Opinions(arrays["scores"].astype(float), arrays["logits"].astype(np.float32), arrays["nearest"], None, more)
+    held = [Example(row["text"], row["label"], group=row["group"]) for row in stored.json("validation.json")]
+    fused = fuse(training.as_served(said, model.decision.cascade, model.decision.middle), model.decision)
+    return Trained(model, {}, held, said, fused, [], stored.manifest.metrics, [])
 
 
 def _systems(trained: Trained, opinions: Opinions) -> dict[str, System]:
@@ -231,14 +260,21 @@ def _over_best(
     ]
 
 
-def _ece(split: Split, name: str, system: System, wanted: np.ndarray) -> Row:
+def _ece(split: Split, name: str, system: System, wanted: np.ndarray, labels: Sequence[str]) -> Row:
     known = wanted >= 0
+    if (
+        split.measure == "scope" and OFF_TOPIC in labels
+    ):  # over the rows its accuracy counts; scope has its own measures
+        known &= wanted != labels.index(OFF_TOPIC)
     right = system.scores[known].argmax(axis=1) == wanted[known]
     return Row(split.name, name, "ece", expected_calibration_error(system.scores[known].max(axis=1), right))
 
 
 def _scope(split: Split, trained: Trained, opinions: Opinions, labels: Sequence[str]) -> list[Row]:
-    """AUROC; the share of off-topic texts stopped at the threshold that on validation leaves 96 % of the others right.
+    """AUROC; the share of off-topic texts stopped at the threshold that on validation leaves 97 % of the others right.
+
+    Fusion and calibration have seen the validation rows, which are therefore answered a little too well: of the 97 % a
+    point is the reserve for keeping 96 % right on rows that nothing has seen.
 
     `oos_recall_keeping_96` reads the test's own curve instead: the threshold that keeps 96 % of its in-scope texts.
     """
@@ -253,7 +289,7 @@ def _scope(split: Split, trained: Trained, opinions: Opinions, labels: Sequence[
         wanted = np.array([place[example.label] for example in examples])
         inside, answers = wanted != off, fused.argmax(axis=1)
         if not is_test:
-            threshold = _highest(chance, inside, answers, wanted, 0.96)
+            threshold = _highest(chance, inside, answers, wanted, 0.97)
     stopped = (chance < threshold) | (answers == off)
     right = (answers == wanted) & ~stopped
     kept = np.quantile(chance[inside], 0.04)
@@ -288,6 +324,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--diet-folder", type=Path, help="keep DIET's project and models there between runs")
     parser.add_argument("--keep", type=Path, help="keep the trained models there, a home for each data set")
+    parser.add_argument(
+        "--from", dest="kept", type=Path, metavar="DIR", help="measure the models that --keep wrote there; train none"
+    )
     parser.add_argument("--no-diet", action="store_true", help="leave DIET and the speed rows out")
     arguments = parser.parse_args(argv)
     arguments.diet = [] if arguments.no_diet else arguments.diet or ["banking77"]
