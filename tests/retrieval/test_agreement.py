@@ -44,3 +44,18 @@ def test_one_candidate_and_texts_in_another_language_are_no_trouble():
     only = side(replace(WEIGHTS, agreed=0.8))
     assert [c.id for c in only.rank("鼠标", QUERY, allowed=lambda id: id == "pad")] == ["pad"]
     assert len(only.rank("鼠标", QUERY)) == len(ROWS)
+
+
+def test_a_text_that_only_the_other_language_has_is_not_held_to_words_it_cannot_share():
+    rows = np.array([(0.9, 0.436, 0.0), (0.9, 0.0, 0.436)], np.float32)
+    weights = replace(WEIGHTS, covered=5.0)
+    texts = [("only", "steel"), ("both", "wool")]
+
+    def score(topics: dict[str, str], names: list[str]) -> float:
+        dense = VectorIndex.built(names, rows[: len(names)], gpu=False)
+        held = Hybrid(dense, LexicalIndex.built(texts), weights, str, topic_of=topics.__getitem__)
+        return {c.id: c.score for c in held.rank("问题", QUERY)}["only"]
+
+    alone = score({"only": "a", "both": "b"}, [row_id("only", "en"), row_id("both", "zh")])
+    translated = score({"only": "a", "both": "a"}, [row_id("only", "en"), row_id("both", "zh")])
+    assert alone > translated
