@@ -41,11 +41,12 @@ def test_shots_are_as_many_an_intent_and_the_same_each_time():
     assert chosen == nlu._shots(rows, 10, 0)
 
 
-def test_every_system_is_measured_and_scope_is_read_at_a_threshold_of_validation(tiny_encoder):  # noqa: F811
+def test_every_system_is_measured_and_scope_is_read_at_a_threshold_of_validation(tiny_encoder, tmp_path):  # noqa: F811
     split = nlu.Split(
         "clinc150", tuple(examples_of()), tuple(examples_of(10, seed=4)), "scope", str(tiny_encoder), None
     )
-    rows = nlu.run(split, tiny_encoder, Namespace(seed=0, size="full", device="cpu", diet=[], keep=None))
+    asked = Namespace(seed=0, size="full", device="cpu", diet=[], keep=tmp_path, kept=None)
+    rows = nlu.run(split, tiny_encoder, asked)
     found = {(row.system, row.measure): row.value for row in rows}
     systems = {
         "bert",
@@ -64,6 +65,11 @@ def test_every_system_is_measured_and_scope_is_read_at_a_threshold_of_validation
     assert {"oos_recall", "oos_auroc", "over_best_member"} <= {measure for system, measure in found if system == "kefu"}
     assert found["kefu", "in_scope_accuracy"] > 0.8
     assert 0 <= found["kefu", "oos_recall"] <= 1
+    # measured again from what was kept (arrays in half precision), nothing is trained
+    again = nlu.run(split, tiny_encoder, Namespace(**{**vars(asked), "keep": None, "kept": tmp_path}))
+    assert "train_seconds" not in {row.measure for row in again}
+    accuracy = {row.system: row.value for row in again if row.measure == "in_scope_accuracy"}
+    assert accuracy == pytest.approx({name: found[name, "in_scope_accuracy"] for name in systems}, abs=0.05)
 
 
 def test_the_highest_threshold_leaves_the_share_right():
