@@ -52,9 +52,12 @@ def _page(systems: Systems, title: str, facts: Mapping[str, Any], plots: Sequenc
     pictures = "".join(f"<p><img src='{name}' alt='{name}'></p>" for name in plots)
     return (
         f"<!doctype html><meta charset='utf-8'><title>{html.escape(title)}</title>"
-        "<style>body{font:16px sans-serif;margin:2em}td,th{padding:.2em .6em;text-align:right}</style>"
+        "<meta name='viewport' content='width=device-width'>"
+        "<style>:root{color-scheme:light dark}body{font:16px system-ui,sans-serif;margin:2em auto;padding:0 1em;"
+        "max-width:1200px}td,th{padding:.2em .6em;text-align:right;font-variant-numeric:tabular-nums}"
+        "tr:last-child{font-weight:700}div{overflow-x:auto}img{max-width:100%;background:#fff;border-radius:8px}</style>"
         f"<h1>{html.escape(title)}</h1><p>{said}; measured on later purchases that no member has seen.</p>"
-        f"<table><tr><th></th>{head}</tr>{body}</table><ul>{meanings}</ul>{pictures}\n"
+        f"<div><table><tr><th></th>{head}</tr>{body}</table></div><ul>{meanings}</ul>{pictures}\n"
     )
 
 
@@ -78,9 +81,12 @@ def _trade(systems: Systems, file: Path) -> Path:
     """Accuracy against the share of the catalogue that is shown."""
     pyplot = _pyplot()
     figure, axes = pyplot.subplots(figsize=(7, 5))
-    for name, values in systems.items():
-        axes.scatter(values.get("coverage@10", 0.0), values.get("ndcg@10", 0.0))
-        axes.annotate(name, (values.get("coverage@10", 0.0), values.get("ndcg@10", 0.0)), fontsize=8)
+    for place, (name, values) in enumerate(systems.items()):
+        at = values.get("coverage@10", 0.0), values.get("ndcg@10", 0.0)
+        axes.scatter(*at)
+        above = place % 2 == 0  # neighbours in the list are often neighbours here
+        axes.annotate(name, at, (0, 6 if above else -13), textcoords="offset points", ha="center", fontsize=8)
+    axes.margins(0.1)
     axes.set_xlabel("share of the catalogue that is shown")
     axes.set_ylabel("NDCG of ten")
     return _saved(figure, file)
