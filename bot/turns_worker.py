@@ -36,7 +36,7 @@ POLL_SECONDS = 1.0  # the safety net under the wakeup
 HEARTBEAT_SECONDS = 8.0
 BURY_SECONDS = 2.0  # how often dead workers' leases are looked for
 SHUTDOWN_SECONDS = 20.0
-WRITE_PACE_SECONDS = 0.025  # of a busy worker: ends and claims of several turns share a transaction
+WRITE_PACE_SECONDS = 0.015  # of a busy worker: ends and claims of several turns share a transaction
 
 READ_OF_PARSE = ("text", "intent", "entities", "language", "in_scope", "reply_draft")  # by the dialogue
 # What the dialogue names when something it needs is away, not the turn wrong.

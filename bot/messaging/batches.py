@@ -5,6 +5,7 @@ who write at once should cost a few transactions, not a hundred.
 """
 
 import asyncio
+import collections
 import contextlib
 import queue
 import threading
@@ -19,6 +20,9 @@ from bot.database.engine import Sessions
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+BUSY_ITEMS = 12
+BUSY_SECONDS = 0.1
+
 Work = Callable[[Session, Sequence[Item]], Sequence[Result]]
 AfterCommit = Callable[[Sequence[Item], Sequence[Result]], None]
 
@@ -32,8 +36,9 @@ class Batches(Generic[Item, Result]):
     Args:
         limit: items of one transaction.
         after_commit: called with items and results on the writing thread.
-        pace_seconds: least time from the begin of one transaction to the next. What comes alone is written at once;
-            when more comes than one transaction in this time, it shares one, and a transaction's cost is paid once.
+        pace_seconds: least time from the begin of one transaction to the next while much comes (`BUSY_ITEMS` within
+            `BUSY_SECONDS`): what comes in between shares one, and a transaction's cost is paid once. One customer who
+            writes alone is never kept waiting.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Batches(Generic[Item, Result]):
         self._limit = limit
         self._pace = pace_seconds
         self._began = 0.0
+        self._came: collections.deque[float] = collections.deque(maxlen=BUSY_ITEMS)  # when the last ones were taken up
         self._after_commit = after_commit
         self._queue: queue.SimpleQueue[tuple[Item, _Waiting[Result]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
@@ -70,7 +76,8 @@ class Batches(Generic[Item, Result]):
         open_ = True
         while open_:
             entry = self._queue.get()
-            time.sleep(max(0.0, self._began + self._pace - time.monotonic()))
+            if self._busy():
+                time.sleep(max(0.0, self._began + self._pace - time.monotonic()))
             self._began = time.monotonic()
             batch = []
             while entry is not None:
@@ -79,8 +86,12 @@ class Batches(Generic[Item, Result]):
                     break
                 entry = self._queue.get()
             open_ = entry is not None
+            self._came.extend([self._began] * len(batch))
             if batch:
                 self._commit(batch)
+
+    def _busy(self) -> bool:
+        return len(self._came) == BUSY_ITEMS and time.monotonic() - self._came[0] < BUSY_SECONDS
 
     def _commit(self, batch: "list[tuple[Item, _Waiting[Result]]]") -> None:
         items = [item for item, _ in batch]
