@@ -56,7 +56,8 @@ class FileMailbox:
         name = f"{mail.created_at:%Y%m%dT%H%M%S}-{mail.id}.eml"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            hidden = self._folder / f".{name}"
+            # Not `*.eml` before it is whole: whoever reads the folder must not meet a half-written or vanishing mail.
+            hidden = self._folder / f".{name}.part"
             hidden.write_bytes(message.as_bytes())
             os.replace(hidden, self._folder / name)
         except OSError as error:

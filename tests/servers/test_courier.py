@@ -1,3 +1,4 @@
+import os
 from datetime import timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -10,6 +11,7 @@ from bot.courier import LEASE, Courier, back_off
 from bot.database.base import utc_now
 from bot.database.engine import Sessions
 from bot.messaging import outbox, wakeup
+from bot.messaging.mails import OwedMail
 from bot.messaging.messages import InboundMessage, OutboundMessage
 from bot.messaging.tables import MAILS, OUTBOX
 
@@ -168,6 +170,21 @@ def test_a_mail_becomes_a_file_once_however_often_it_is_sent(sessions: Sessions,
     assert "123456" in mail.get_payload()
     with sessions() as session:
         assert session.execute(MAILS.select()).one().status == "sent"
+
+
+def test_a_mail_is_not_seen_in_its_folder_before_it_is_whole(tmp_path: Path, clock: Clock, monkeypatch):
+    replace, seen = os.replace, []
+
+    def watched(part: Path, mail: Path) -> None:
+        seen.append([file.name for file in part.parent.glob("*.eml")])
+        replace(part, mail)
+
+    monkeypatch.setattr(os, "replace", watched)
+    box = FileMailbox(tmp_path / "mailbox", "shop@example.org")
+    box.send(OwedMail("m1", 0, "ann@example.org", "Your code", "123456", clock()))
+    assert seen == [[]]
+    (file,) = (tmp_path / "mailbox").glob("*.eml")
+    assert "123456" in message_from_bytes(file.read_bytes()).get_payload()
 
 
 def test_an_address_that_breaks_out_of_its_header_is_rejected(sessions: Sessions, tmp_path: Path, clock: Clock):
