@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from actions.recommendation.fusion import LOWEST, best_first, fitted, fuse, standardised
 from actions.recommendation.interactions import Asker, Interactions
 from actions.recommendation.members import Member
 from actions.recommendation.ranker import Products, Ranker, blended
 from actions.recommendation.spread import spread_out, weight_of_many
+from bot import settings as bot_settings
 from retrieval import metrics
 from tests.benchmarks.report import Row
 
@@ -208,7 +210,10 @@ def _whole(pool: Pool, fused: Any, row: int, count: int) -> tuple[Any, Any, Aske
 
 
 def speed_rows(data: str, members: Sequence[Member], choice: Choice, many: Any, askers: Sequence[Asker]) -> list[Row]:
-    """Recommendations a second in batches, and the 95th percentile of one, as `kefu` makes them."""
+    """Recommendations a second in batches, and the 95th percentile of one, as the action server makes them.
+
+    Like there (`bot.processes`) each thread computes alone: BLAS threads of its own beside it would double the work.
+    """
 
     def ask(chosen: Sequence[Asker]) -> None:
         even = scored(members, chosen)
@@ -221,16 +226,17 @@ def speed_rows(data: str, members: Sequence[Member], choice: Choice, many: Any, 
 
     ask(askers[:8])  # the first call loads code
     batches = [askers[start : start + 128] for start in range(0, 1024, 128)]
-    cpu, started = time.process_time(), time.perf_counter()
-    with ThreadPoolExecutor(CORES) as threads:  # as the action server answers
-        list(threads.map(ask, batches))
-    batched = sum(map(len, batches)) / (time.perf_counter() - started)
-    each = (time.process_time() - cpu) * 1000 / sum(map(len, batches))  # whatever else the machine does
-    single = []
-    for asker in askers[:200]:
-        started = time.perf_counter()
-        ask([asker])
-        single.append((time.perf_counter() - started) * 1000)
+    with threadpool_limits(bot_settings.load().torch_threads):
+        cpu, started = time.process_time(), time.perf_counter()
+        with ThreadPoolExecutor(CORES) as threads:
+            list(threads.map(ask, batches))
+        batched = sum(map(len, batches)) / (time.perf_counter() - started)
+        each = (time.process_time() - cpu) * 1000 / sum(map(len, batches))  # whatever else the machine does
+        single = []
+        for asker in askers[:200]:
+            started = time.perf_counter()
+            ask([asker])
+            single.append((time.perf_counter() - started) * 1000)
     return [
         Row(data, "kefu", "per_second", batched),
         Row(data, "kefu", "cpu_ms", each),
