@@ -44,8 +44,9 @@ class _Waiting(Generic[Given, Made]):
 class Batcher(Generic[Given, Made]):
     """Calls `work` with up to `largest` waiting requests, in threads of its own, `workers` batches at a time.
 
-    The window is waited only for company that is likely, when the last request came a moment before, and only when the
-    machine would otherwise idle: while batches are being computed the next one gathers by itself. What waits is shared
+    The window is waited only for company that is likely, when others are unanswered or the last batch was shared and
+    that a moment ago (one customer who writes again after each answer has none), and only when the machine would
+    otherwise idle: while batches are being computed the next one gathers by itself. What waits is shared
     out among the idle workers, but not into batches smaller than `FEWEST`.
 
     Args:
@@ -74,7 +75,7 @@ class Batcher(Generic[Given, Made]):
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="batch")
         self._task: asyncio.Task[None] | None = None
         self._closing = False
-        self._asked_at, self._company = 0.0, False
+        self._asked_at, self._company, self._last_size = 0.0, False, 0
 
     async def ask(self, given: Given) -> Made:
         """The answer to one request.
@@ -89,7 +90,8 @@ class Batcher(Generic[Given, Made]):
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         now = asyncio.get_running_loop().time()
-        self._company, self._asked_at = now - self._asked_at < CLOSE_SECONDS, now
+        shared = bool(self._waiting) or self._busy > 0 or self._last_size > 1
+        self._company, self._asked_at = shared and now - self._asked_at < CLOSE_SECONDS, now
         waiting: _Waiting[Given, Made] = _Waiting(given)
         self._waiting.append(waiting)
         self._woken.set()
@@ -121,7 +123,7 @@ class Batcher(Generic[Given, Made]):
                     self._busy += 1
                     task = asyncio.create_task(self._serve(loop, batch))
                     self._running.add(task)
-                    task.add_done_callback(self._served)
+                    task.add_done_callback(self._running.discard)
             if self._closing:
                 await asyncio.gather(*self._running)
                 return
@@ -131,15 +133,11 @@ class Batcher(Generic[Given, Made]):
         idle = self.workers - self._busy
         return min(self.largest, max(FEWEST, -(-len(self._waiting) // idle)))
 
-    def _served(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
-        self._busy -= 1
-        self._idle.set()
-
     async def _serve(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting[Given, Made]]) -> None:
         self.counts.requests += len(batch)
         self.counts.batches += 1
         self.counts.largest = max(self.counts.largest, len(batch))
+        self._last_size = len(batch)
         try:
             made = await loop.run_in_executor(self._threads, self.work, [waiting.given for waiting in batch])
         except Exception as error:  # the loop must survive a bad batch; each request gets the error
@@ -147,6 +145,9 @@ class Batcher(Generic[Given, Made]):
                 if not waiting.done.done():
                     waiting.done.set_exception(error)
             return
+        finally:  # before the answers go out: who asks again at once must find the worker idle
+            self._busy -= 1
+            self._idle.set()
         for waiting, answer in zip(batch, made, strict=True):
             if not waiting.done.done():
                 waiting.done.set_result(answer)

@@ -141,8 +141,9 @@ class Members:
         more: dict[str, NDArray[np.float64]] = {}
         if len(rows):
             vectors = self.encoder.pretrained(encoded, rows)
-            scores[2, rows], scores[3, rows] = self.linear(vectors), self.neighbours(vectors)
-            _put(more, "nearest_pretrained", rows, self.neighbours.nearest(vectors), len(texts))
+            scores[2, rows] = self.linear(vectors)
+            scores[3, rows], nearest = self.neighbours.scored(vectors)
+            _put(more, "nearest_pretrained", rows, nearest, len(texts))
             if middle is not None:
                 rows = rows[~middle.settled(scores[: len(MEMBERS), rows])]
         if len(rows):

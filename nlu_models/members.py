@@ -144,6 +144,10 @@ class Neighbours:
     temperature: float = 0.02
 
     def __call__(self, vectors: NDArray[np.float32]) -> Floats:
+        return self.scored(vectors)[0]
+
+    def scored(self, vectors: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        """What it says and `nearest`, from one comparison with all examples."""
         likeness = self._likeness(vectors).T  # (rows, examples)
         count = min(self.count, likeness.shape[1])
         near = np.argpartition(-likeness, count - 1, axis=1)[:, :count]  # (rows, count)
@@ -151,7 +155,7 @@ class Neighbours:
         weights = np.exp((close - close.max(axis=1, keepdims=True)) / self.temperature)
         scores = np.zeros((len(vectors), self.classes))
         np.add.at(scores, (np.arange(len(vectors))[:, None], self.labels[near]), weights)
-        return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+        return np.asarray(scores / scores.sum(axis=1, keepdims=True)), close.max(axis=1)
 
     def nearest(self, vectors: NDArray[np.float32]) -> Floats:
         """Similarity of the closest training text: (rows,)."""

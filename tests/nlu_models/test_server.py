@@ -46,7 +46,8 @@ def test_requests_that_come_together_are_computed_together():
 def test_a_lone_request_does_not_wait_for_company():
     async def run():
         batcher = Batcher(lambda given: given, window_seconds=3600.0)
-        assert await asyncio.wait_for(batcher.ask(1), 60) == 1
+        for number in range(4):  # and neither does one that follows at once on the answer to the last
+            assert await asyncio.wait_for(batcher.ask(number), 60) == number
         await batcher.close()
 
     asyncio.run(run())
