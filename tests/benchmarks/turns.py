@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         task = bar.add_task("bench turns", total=4 + 2 * arguments.rounds)
         advance: Callable[[], None] = lambda: bar.advance(task)  # noqa: E731
         home = Path(scratch) / "home"
-        copy_home(arguments.home or prepare_source(), home)
+        copy_home(arguments.home.resolve() if arguments.home else prepare_source(), home)
         advance()
         project = arguments.stock or Path(scratch) / "stock"
         model = stock_rasa.train(project, arguments.epochs)
