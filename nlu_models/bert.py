@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nlu_models.dataset import numbers_alike
 from nlu_models.encoders import EncoderConfig, EncoderError, config
 
 Floats = NDArray[np.float32]
@@ -106,7 +107,7 @@ class Parts:
     max_tokens: int
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        given = [self.prefix + text for text in texts]
+        given = [self.prefix + numbers_alike(text) for text in texts]
         ids: list[list[int]] = self.tokenizer(given, truncation=True, max_length=self.max_tokens)["input_ids"]
         return ids
 

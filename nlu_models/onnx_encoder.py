@@ -17,6 +17,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from nlu_models.dataset import numbers_alike
+
 if TYPE_CHECKING:
     from nlu_models.bert import Parts, TunedUpper
 
@@ -61,7 +63,7 @@ class OnnxEncoder:
     def encode(self, texts: Sequence[str], *, batch: int = 16) -> Encoded:
         """Run the lower part and the tuned branch, texts of like length together."""
         prefix = self.facts.prefix
-        ids = [item.ids for item in self.tokenizer.encode_batch([prefix + text for text in texts])]
+        ids = [item.ids for item in self.tokenizer.encode_batch([prefix + numbers_alike(text) for text in texts])]
         order = np.argsort([len(row) for row in ids], kind="stable")
         vectors = np.zeros((len(texts), self.facts.width), np.float32)
         logits: Floats | None = None

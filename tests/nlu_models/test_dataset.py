@@ -113,3 +113,10 @@ def test_a_group_that_reaches_over_labels_takes_no_more_than_its_share_of_any():
         assert sum(example.label == "b" for example in held) <= 0.15 * 70 + 1
         assert any(example.label == "c" for example in rest)
         assert not {example.group for example in rest} & {example.group for example in held}
+
+
+def test_long_numbers_are_alike_and_short_ones_are_not():
+    assert dataset.numbers_alike("order K-934104 to 10115, 2 pairs") == "order K-123456 to 12345, 2 pairs"
+    assert dataset.numbers_alike("call 004930123456789") == "call 123456789123456"
+    assert dataset.numbers_alike("\u8ba2\u5355934108\u5230\u54ea\u4e86") == "\u8ba2\u5355123456\u5230\u54ea\u4e86"
+    assert dataset.numbers_alike("size 42, 99 \u20ac") == "size 42, 99 \u20ac"

@@ -44,6 +44,14 @@ def test_a_prediction_is_the_same_alone_and_in_a_batch(model):
     assert np.allclose([one.confidence for one in alone], [one.confidence for one in together], atol=0.1)
 
 
+def test_which_order_it_is_does_not_change_what_is_wanted(model):
+    def asked(numbers):
+        said = model.judge([f"where is my order K-{number}" for number in numbers])
+        return {(one.label, round(one.confidence, 6), round(one.in_scope, 6)) for one in said}
+
+    assert len(asked(["934104", "966104", "100000", "555555"])) == 1
+
+
 def test_rankings_are_sorted_distributions(model):
     for prediction in model.judge(["where is my order", "取消订单", ""]):
         chances = [chance for _, chance in prediction.ranking]
