@@ -60,7 +60,9 @@ class Recommend(ShopAction):
             return answer
         prices = tuple(_lowest_price(product) for product in products)
         # "cheaper ones" are cheaper than what is on the screen, not than all that fitted the wish
-        seen = replace(hits.filters, shown=tuple(product.id for product in products), shown_prices_minor=prices)
+        # and words that nothing was found for are not searched again
+        found_by = hits.filters if hits.hits else replace(hits.filters, query="")
+        seen = replace(found_by, shown=tuple(product.id for product in products), shown_prices_minor=prices)
         return answer.slots(search=seen.to_json())
 
     def _card(self, call: ActionCall, product: Product, pick: Any) -> dict[str, Any]:
@@ -91,7 +93,8 @@ class Recommend(ShopAction):
         return Context(
             kind=kind,
             seed_products=seeds,
-            allowed=set(scores) if hits and not about_one else None,
+            # a wish that nothing is found for ("a gift, up to 60 €") still has its limits: what keeps them may be shown
+            allowed=set(scores) if scores and not about_one else None,
             wish=wish,
             relevance={} if about_one else scores,
             exclude=exclude,

@@ -126,10 +126,12 @@ class Recommender:
         if asked is not asker and len(asker.items):
             taste = self._scored(model, asker, Context(), ids, fresh, past, draw.arm)
             scores = replace(scores, fused=scores.fused + TASTE * taste.fused)
-        if context.kind == "similar":
+        if context.kind in ("similar", "together"):
             wanted = {_kind(products, id) for id in context.seed_products if id in products}
             same = np.array([id in products and _kind(products, id) in wanted for id in ids])
-            scores = replace(scores, fused=scores.fused + SAME_KIND * same)
+            # what goes with a tent is not another tent, though many looked at both
+            sign = 1.0 if context.kind == "similar" else -1.0
+            scores = replace(scores, fused=scores.fused + sign * SAME_KIND * same)
         fused = np.where(mask, scores.fused, -np.inf)
         if not _about_seeds(context, asker):
             # an asker with seeds only is read as one who looked at them

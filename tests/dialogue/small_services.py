@@ -19,7 +19,7 @@ from actions.risk.types import Reason, RiskAssessment, RiskRequest
 from bot.database.engine import Sessions, open_engine, open_readers, open_sessions
 from bot.database.shop import HelpDocument, Product
 from retrieval.documents import Product as FoundProduct
-from retrieval.filters import Filters
+from retrieval.filters import Filters, Vocabulary, understand
 from retrieval.search import Answer, Hit, ProductHit, ProductHits
 from retrieval.shop_source import product_of
 from tests.dialogue.small_shop import NOW
@@ -58,7 +58,9 @@ class WordSearch:
             hits = [product for product in everything if product.id in previous.shown]
             hits.sort(key=lambda product: product.price_minor)
         found = tuple(ProductHit(product, 0.9, product.variants) for product in hits[:limit])
-        return ProductHits(found, Filters(query=text, shown=tuple(product.id for product in hits)))
+        limit_minor = understand(text, Vocabulary()).price_max_minor
+        shown = tuple(product.id for product in hits)
+        return ProductHits(found, Filters(query=text, price_max_minor=limit_minor, shown=shown))
 
     def passages(self, text: str, *, language: str, limit: int = 3) -> list[Hit]:
         said = text.lower()

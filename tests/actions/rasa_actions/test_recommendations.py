@@ -134,6 +134,16 @@ def test_whom_it_is_for_and_a_budget_alone_ask_for_an_idea(bench):
     assert FOR_SOMEBODY.sub("", "送妈妈的礼物，300元以内") == "，300元以内"  # nothing but the budget is searched for
 
 
+def test_a_wish_nothing_is_found_for_is_served_within_its_limits(bench):
+    for text in ("recommend a zeppelin under 60 euros", "给我妈妈选个礼物，60欧以内"):
+        messages, events = ask(bench, text)
+        assert messages[0]["response"] == "utter_recommendations"
+        assert asked(bench).allowed is None
+        assert asked(bench).wish.price_max_minor == 6000
+        search = next(event["value"] for event in events if event.get("name") == "search")
+        assert (search.get("query", ""), search["price_max_minor"]) == ("", 6000)
+
+
 def test_the_reason_names_the_room_and_the_weight_that_were_asked_for():
     tent = Facts("t", {"en": "Tent"}, "tents", attributes={"persons": 3, "weight_g": 2600})
     wish = Filters(persons=2, weight_max_g=3000)

@@ -168,6 +168,13 @@ def test_a_stranger_gets_what_is_like_the_talk_and_without_talk_what_is_popular(
     assert ids(popular)[0] in ("tent-0", "mug-3")
 
 
+def test_what_goes_with_a_thing_is_not_another_of_its_kind(model, shop):
+    found = ids(ask(model, shop, who=None, limit=1, kind="together", seed_products=("tent-0",)))
+    assert found == ["mug-3"]  # bought with it, though three other tents were too
+    every = ids(ask(model, shop, who=None, limit=12, kind="together", seed_products=("tent-0",)))
+    assert all(id.startswith("tent") for id in every[-3:])  # still there, after everything else
+
+
 def test_a_present_does_not_go_by_the_own_taste(model, shop):
     shop.pasts["ann"] = replace(shop.pasts["ann"], events=shop.pasts["ann"].events * 3)
     own = ask(model, shop, limit=1)
