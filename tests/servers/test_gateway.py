@@ -1,3 +1,4 @@
+import contextlib
 import json
 import threading
 import time
@@ -14,6 +15,7 @@ from bot.messaging import conversations, outbox, turns
 from bot.messaging.limits import Rate
 from bot.messaging.messages import OutboundMessage
 from bot.messaging.tables import INBOX, MESSAGES
+from bot.messaging.wakeup import TRANSCRIPT, TYPING, open_wakeup
 from tests.servers.gateway_in_test import SHOP_SECRET, serving, visitor
 
 
@@ -144,6 +146,35 @@ def read_events(client: httpx.Client, headers: dict[str, str], after: int, count
             if sum(name == "message" for _, name, _ in events) >= count:
                 return events
     return events
+
+
+def reads_of_writing(client: httpx.Client, headers: dict[str, str], seconds: float) -> bool:
+    """True when a stream that is opened now says that somebody writes."""
+    opening = client.stream("GET", "/api/widget/events?after=0", headers=headers, timeout=seconds)
+    with contextlib.suppress(httpx.ReadTimeout), opening as stream:
+        return any(line == "event: typing" for line in stream.iter_lines())
+    return False
+
+
+def test_who_connects_while_an_answer_is_written_sees_that_it_is(engine: Engine, tmp_path: Path):
+    signals = open_wakeup(engine, tmp_path)
+    with serving(engine, tmp_path) as client:
+        opened = client.post("/api/widget/session", json={}).json()
+        headers = {"Authorization": f"Bearer {opened['visitor_token']}"}
+        client.post("/api/widget/messages", json={"id": "1", "text": "hello"}, headers=headers)
+        first: list[bool] = []
+        reading = threading.Thread(target=lambda: first.append(reads_of_writing(client, headers, 10)))
+        reading.start()
+        while reading.is_alive():
+            signals.notify(TYPING, [opened["conversation_id"]])
+            time.sleep(0.05)
+        assert first == [True]
+        assert reads_of_writing(client, headers, 10)  # nobody says it again
+        with open_sessions(engine).begin() as session:
+            outbox.say(session, opened["conversation_id"], "bot", OutboundMessage("hello"), now=utc_now())
+        signals.notify(TRANSCRIPT, [opened["conversation_id"]])
+        assert not reads_of_writing(client, headers, 3)  # it has been said
+    signals.close()
 
 
 def test_events_come_as_they_happen_and_resume_by_position(engine: Engine, tmp_path: Path):

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class Hub:
         self._looks: Batches[tuple[str, ...], dict[str, Seen]] = Batches(readers, _looked)
         self._watchers: dict[str, set[Watcher]] = defaultdict(set)
         self._seen: dict[str, Seen] = {}
+        self._writing: dict[str, float] = {}  # since when somebody writes, for who connects meanwhile
         self.closing = False
 
     @property
@@ -83,7 +85,7 @@ class Hub:
 
     @contextlib.contextmanager
     def watching(self, conversation_id: str) -> Iterator[Watcher]:
-        watcher = Watcher(conversation_id)
+        watcher = Watcher(conversation_id, typing=conversation_id in self._writing)
         self._watchers[conversation_id].add(watcher)
         try:
             yield watcher
@@ -94,7 +96,12 @@ class Hub:
                 self._seen.pop(conversation_id, None)
 
     def wake(self, conversation_ids: Iterable[str], *, typing: bool = False) -> None:
+        now = time.monotonic()
         for conversation_id in conversation_ids:
+            if typing:
+                self._writing[conversation_id] = now
+            else:
+                self._writing.pop(conversation_id, None)
             for watcher in self._watchers.get(conversation_id, ()):
                 watcher.typing = watcher.typing or typing
                 watcher.grown = watcher.grown or not typing
@@ -127,11 +134,19 @@ class Hub:
             for topic, ids in listener.drain():
                 if topic in (TRANSCRIPT, TYPING):
                     self.wake(ids, typing=topic == TYPING)
-            if loop.time() - looked >= POLL_SECONDS and self._watchers:
+            if loop.time() - looked >= POLL_SECONDS:
                 looked = loop.time()
+                self._forget_writing()
                 await self._look()
 
+    def _forget_writing(self) -> None:
+        ended = time.monotonic() - TYPING_SECONDS
+        for conversation_id in [id_ for id_, since in self._writing.items() if since < ended]:
+            del self._writing[conversation_id]
+
     async def _look(self) -> None:
+        if not self._watchers:
+            return
         try:
             now = await self._looks.submit(tuple(self._watchers))
         except DBAPIError as error:
@@ -226,7 +241,7 @@ class EventStream:
                 yield text
 
     async def _news(self, watcher: Watcher) -> tuple[str, bool]:
-        """(events, did anybody but the customer speak)."""
+        """(events, is the last of them not the customer's)."""
         try:
             view, lines = await self._hub.read(self._conversation_id, self._position)
         except DBAPIError as error:  # the look wakes us when the database is back
@@ -243,7 +258,7 @@ class EventStream:
         if (view.holder, view.language) != self._held:
             self._held = (view.holder, view.language)
             text += _event("holder", {"holder": view.holder, "language": view.language})
-        return text, any(line.author != "customer" for line in lines)
+        return text, bool(lines) and lines[-1].author != "customer"
 
 
 def _event(name: str, data: dict[str, Any], position: int | None = None) -> str:
