@@ -22,6 +22,7 @@ from actions.rasa_actions.catalogue import (
 )
 from actions.rasa_actions.documents import size_guide
 from actions.rasa_actions.handoff import not_known
+from actions.rasa_actions.recommendations import IDEA
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.spoken import FOR_SOMEBODY, named, position
 from bot.database.shop import Product, Promotion, Variant
@@ -81,7 +82,8 @@ class ProductRefine(ProductSearch):
 
     def answer(self, call: ActionCall) -> Answer:
         previous = call.slot("search")
-        if not previous and FOR_SOMEBODY.search(call.text):  # "for my dad, 50 euros": an idea is asked for
+        # what was recommended is recommended anew; "for my dad, 50 euros" asks for an idea
+        if (previous and IDEA in previous) or (not previous and FOR_SOMEBODY.search(call.text)):
             return Answer().followed_by("action_recommend")
         return self.found(call, Filters.from_json(previous) if previous else None)
 
@@ -92,7 +94,7 @@ class MoreResults(ProductSearch):
 
     def answer(self, call: ActionCall) -> Answer:
         previous = call.slot("search")
-        if not previous:
+        if not previous or IDEA in previous:
             return Answer().followed_by("action_recommend")
         return self.found(call, Filters.from_json(previous))
 

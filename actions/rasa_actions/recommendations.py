@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,8 +21,30 @@ from retrieval.search import ProductHits
 JUST_BOUGHT = timedelta(hours=1)
 MOST_SEEDS = 10
 WISHED = 60  # products of a wish that the recommender may choose among
+MORE_OF_IT = "more"  # what the search reads as: the same wish again
+IDEA = "idea"  # in the slot of the search: that its list was recommended, and how
 _LIKE = re.compile(r"\b(like|similar to) (this|that|it|these|the)\b|\bsimilar\b|类似|差不多|同款|像这", re.I)
 _WITH = re.compile(r"\b(goes?|fits?|pairs?|matching|together) with\b|搭配|配什么|配套", re.I)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The wish of the list before, and what its products were recommended for."""
+
+    filters: Filters
+    kind: str
+    seeds: Sequence[str]
+    for_somebody: bool
+
+
+def saved_idea(call: ActionCall) -> Saved | None:
+    """What the list on the screen was made from, found or recommended; None when there is none."""
+    search = call.slot("search")
+    if not search:
+        return None
+    idea = search.get(IDEA) or {}
+    seeds = [str(id) for id in idea.get("seeds", ())]
+    return Saved(Filters.from_json(search), str(idea.get("kind", "chat")), seeds, bool(idea.get("for_somebody")))
 
 
 class Recommend(ShopAction):
@@ -37,13 +59,15 @@ class Recommend(ShopAction):
     def recommended(self, call: ActionCall, response: str, none: str, without: Sequence[str] = ()) -> Answer:
         again = call.intent in ("more_results", "not_for_me")
         shown = [str(id) for id in call.slot("shown") or ()] if again else []
-        hits = None if again or call.pressed else self._wished(call)
+        saved = saved_idea(call) if again or call.intent == "product_refine" else None
+        hits = self._wished(call, saved, again)
         with call.services.readers() as session:  # nobody's writing waits while it is thought about
             customer = call.customer(session)
+            context = self._context(call, session, hits, saved, exclude=[*shown, *without])
             found = call.services.recommender.recommend(
                 customer_id=customer.id if customer else None,
                 visitor_id=call.conversation_id,  # what was said before signing in counts too
-                context=self._context(call, session, hits, exclude=[*shown, *without]),
+                context=context,
                 limit=MOST_CARDS,
                 now=call.now,
             )
@@ -55,51 +79,68 @@ class Recommend(ShopAction):
             note_interactions(writing, call, customer, list(by_id), "shown", noted)
         if not cards:
             return Answer.response(none)
-        answer = Answer.response(response).cards(cards).slots(shown=list(by_id))
-        if hits is None:
-            return answer
         prices = tuple(_lowest_price(product) for product in products)
         # "cheaper ones" are cheaper than what is on the screen, not than all that fitted the wish
         # and words that nothing was found for are not searched again
-        found_by = hits.filters if hits.hits else replace(hits.filters, query="")
+        found_by = context.wish if isinstance(context.wish, Filters) else Filters()
+        found_by = found_by if context.allowed is not None else replace(found_by, query="")
         seen = replace(found_by, shown=tuple(product.id for product in products), shown_prices_minor=prices)
-        return answer.slots(search=seen.to_json())
+        idea = {"kind": context.kind, "seeds": list(context.seed_products), "for_somebody": context.for_somebody}
+        return Answer.response(response).cards(cards).slots(shown=list(by_id), search={**seen.to_json(), IDEA: idea})
 
     def _card(self, call: ActionCall, product: Product, pick: Any) -> dict[str, Any]:
         label = str(getattr(pick, "label", None) or "")
         return card(product, call, reason=pick.reason, badge=label, promoted=pick.campaign is not None)
 
-    def _wished(self, call: ActionCall) -> ProductHits | None:
-        """What the words ask for; None when they name nothing ("recommend something")."""
-        text = FOR_SOMEBODY.sub(" ", call.text)  # whom it is for is no property of a product
-        hits: ProductHits = call.services.search.products(text, language=call.language, limit=WISHED, suggest=True)
-        return hits if hits.hits or hits.filters.narrows else None
+    def _wished(self, call: ActionCall, saved: Saved | None, again: bool) -> ProductHits | None:
+        """What the words ask for, or the wish of the list before; None when they name nothing ("recommend something").
 
-    def _context(self, call: ActionCall, session: Session, hits: ProductHits | None, exclude: Sequence[str]) -> Context:
+        Args:
+            again: the words only refuse what was shown or ask for more of it.
+        """
+        search, said = call.services.search, FOR_SOMEBODY.sub(" ", call.text)  # whom it is for is no property of it
+        if again and not wants_cheaper(said):
+            said = MORE_OF_IT
+        elif call.pressed:
+            return None
+        hits: ProductHits | None = None
+        if saved is not None:
+            hits = search.products(said, language=call.language, previous=saved.filters, limit=WISHED, suggest=True)
+        elif not again:
+            hits = search.products(said, language=call.language, limit=WISHED, suggest=True)
+        return hits if hits and (hits.hits or hits.filters.narrows) else None
+
+    def _context(
+        self, call: ActionCall, session: Session, hits: ProductHits | None, saved: Saved | None, exclude: Sequence[str]
+    ) -> Context:
         seeds = self._seeds(call, session)
-        scores = {hit.product.id: hit.score for hit in hits.hits} if hits else {}
+        for_somebody = bool(FOR_SOMEBODY.search(call.text))
         if seeds and _WITH.search(call.text):
             kind = "together"
         elif seeds and _LIKE.search(call.text):
             kind = "similar"
+        elif saved is not None and saved.seeds:
+            kind, seeds = saved.kind, saved.seeds
         else:
             kind = "chat"
         if kind == "chat" and not seeds:
             kind, seeds = self._place(call, session)
-        about_one = kind in ("similar", "together")  # then the words name the product, not what is wished beside it
+        # the words name the product then, not what is wished beside it; those of a follow-up do
+        about_one = kind in ("similar", "together") and saved is None
         wish = hits.filters if hits else None
-        if kind == "similar" and wants_cheaper(call.text):
+        if kind == "similar" and saved is None and wants_cheaper(call.text):
             wish = self._cheaper_than(session, seeds, wish or Filters())
+        # limits alone ("a gift, up to 60 €"), or words that nothing is found for: what keeps the limits may be shown
+        scores = {hit.product.id: hit.score for hit in hits.hits} if hits and hits.filters.query else {}
         return Context(
             kind=kind,
             seed_products=seeds,
-            # a wish that nothing is found for ("a gift, up to 60 €") still has its limits: what keeps them may be shown
             allowed=set(scores) if scores and not about_one else None,
             wish=wish,
             relevance={} if about_one else scores,
             exclude=exclude,
             language=call.language,
-            for_somebody=bool(FOR_SOMEBODY.search(call.text)),
+            for_somebody=for_somebody or bool(saved and saved.for_somebody),
         )
 
     def _cheaper_than(self, session: Session, seeds: Sequence[str], wish: Filters) -> Filters:

@@ -47,20 +47,18 @@ class WordSearch:
         limit: int = 5,
         suggest: bool = False,
     ) -> ProductHits:
-        said = text.lower()
+        asked = understand(text, Vocabulary(), previous)
         everything = self._all()
         hits = [
             product
             for product in everything
-            if any(word in said for name in product.names.values() for word in _parts(name))
+            if any(word in asked.query.lower() for name in product.names.values() for word in _parts(name))
         ]
         if previous is not None and not hits:
             hits = [product for product in everything if product.id in previous.shown]
             hits.sort(key=lambda product: product.price_minor)
         found = tuple(ProductHit(product, 0.9, product.variants) for product in hits[:limit])
-        limit_minor = understand(text, Vocabulary()).price_max_minor
-        shown = tuple(product.id for product in hits)
-        return ProductHits(found, Filters(query=text, price_max_minor=limit_minor, shown=shown))
+        return ProductHits(found, replace(asked, shown=tuple(product.id for product in hits)))
 
     def passages(self, text: str, *, language: str, limit: int = 3) -> list[Hit]:
         said = text.lower()

@@ -150,3 +150,57 @@ def test_the_reason_names_the_room_and_the_weight_that_were_asked_for():
     assert matching(tent, wish, "en") == ("room for 3", "only 2.6 kg")
     assert matching(tent, Filters(persons=3), "en") == ("for 3 people",)
     assert matching(tent, wish, "zh") == ("可容纳 3 人", "仅重 2.6 kg")
+
+
+def search_of(events):
+    return next(event["value"] for event in events if event.get("name") == "search")
+
+
+def test_a_budget_and_whom_it_is_for_outlast_not_for_me_and_more(bench):
+    _, events = ask(bench, "a gift for my mother, 60 €")
+    slots = {"search": search_of(events), "shown": list(search_of(events)["shown"])}
+    for action, text, intent in (
+        (NotForMe, "not for me", "not_for_me"),
+        (Recommend, "more", "more_results"),
+        (NotForMe, "/not_for_me", "not_for_me"),
+    ):
+        _, events = bench.run(action, text, intent, slots=slots)
+        assert asked(bench).wish.price_max_minor == 6000
+        assert asked(bench).for_somebody
+        assert set(slots["shown"]) <= set(asked(bench).exclude)
+
+
+def test_a_wish_in_words_outlasts_not_for_me(bench):
+    _, events = ask(bench, "recommend a tent")
+    slots = {"search": search_of(events), "shown": []}
+    bench.run(NotForMe, "/not_for_me", "not_for_me", product="jacket", slots=slots)
+    assert "tent" in asked(bench).allowed
+    assert "jacket" not in asked(bench).allowed
+
+
+def test_what_was_found_before_is_forgotten_by_a_new_idea(bench):
+    old = Filters(query="tent", category="tents", price_max_minor=100).to_json()
+    _, events = ask(bench, "recommend something", slots={"search": old, "shown": ["tent"]})
+    slots = {"search": search_of(events), "shown": list(search_of(events)["shown"])}
+    bench.run(NotForMe, "not for me", "not_for_me", slots=slots)
+    assert not asked(bench).wish.query
+    assert not asked(bench).wish.narrows
+    assert asked(bench).allowed is None
+
+
+def test_what_is_recommended_is_refined_by_recommending(bench):
+    _, events = ask(bench, "recommend something")
+    search = search_of(events)
+    slots = {"search": search, "shown": list(search["shown"])}
+    _, events = bench.run(ProductRefine, "cheaper ones", "product_refine", slots=slots)
+    assert {"event": "followup", "name": "action_recommend"}.items() <= events[-1].items()
+    _, events = bench.run(Recommend, "cheaper ones", "product_refine", slots=slots)
+    assert asked(bench).wish.price_max_minor == min(search["shown_prices_minor"]) - 1
+    assert asked(bench).allowed is None  # whatever keeps the limit, not the sixty cheapest
+
+
+def test_what_goes_with_it_stays_so_in_the_next_list(bench):
+    _, events = ask(bench, "what goes with it?", slots={"shown": ["tent"]})
+    slots = {"search": search_of(events), "shown": list(search_of(events)["shown"])}
+    bench.run(Recommend, "more", "more_results", slots=slots)
+    assert (asked(bench).kind, list(asked(bench).seed_products)) == ("together", ["tent"])
