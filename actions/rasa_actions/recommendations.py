@@ -120,7 +120,7 @@ class Recommend(ShopAction):
         elif seeds and _LIKE.search(call.text):
             kind = "similar"
         elif saved is not None and saved.seeds:
-            kind, seeds = saved.kind, saved.seeds
+            kind, seeds = saved.kind, list(saved.seeds)
         else:
             kind = "chat"
         if kind == "chat" and not seeds:
