@@ -64,10 +64,12 @@ class Parser:
         if not several:
             return []
         labels = [said.label for said in several]
-        sure = [
-            said.confidence if said.sure and not wishes.describes(piece.text, said.label, labels[:number]) else 0.0
-            for number, (said, piece) in enumerate(zip(several, found, strict=True))
+        beside = [
+            wishes.describes(piece.text, label, labels[:number])
+            or wishes.explains(piece.text, labels[:number] + labels[number + 1 :])
+            for number, (piece, label) in enumerate(zip(found, labels, strict=True))
         ]
+        sure = [0.0 if aside or not said.sure else said.confidence for said, aside in zip(several, beside, strict=True)]
         things = [
             _things(_inside(named, piece), ("order_number",) if label in wishes.OF_ONE_ORDER else THINGS)
             for piece, label in zip(found, labels, strict=True)

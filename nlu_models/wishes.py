@@ -67,6 +67,14 @@ _THING = re.compile(r"^(?:the|my|an?|this|that|these|those|both|one)\s", re.IGNO
 _ASKING = re.compile(r"\b(where|when|status|how long|has|did)\b|哪|什么时候|多久|吗", re.IGNORECASE)
 _WHERE = re.compile(r"\b(where|when|status|track\w*|arriv\w*)\b|哪|到了", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{5,}")
+# "cancel it. I ordered it by mistake": why, not what else
+_REASON = re.compile(
+    r"^(?:(?:because|since|sorry|as)\b,?\s*)*(?:i(?:'ve| have| had)? (?:just |only |accidentally )?"
+    r"(?:ordered|bought|chose|picked|clicked|pressed|entered|typed|took|made a)\b"
+    r"|(?:it|this|that) was (?:an? |my )?(?:mistake|accident|error|wrong)\b)"
+    r"|^(?:因为|是)?我?(?:不小心)?(?:买|拍|点|选|填|写|下)(?:错|多|重)",
+    re.IGNORECASE,
+)
 # "which delivery options do you have and what do they cost": a question about a product that names none, only "they",
 # asks on about the policy before it
 ABOUT_THE_SHOP = frozenset(
@@ -147,6 +155,16 @@ def describes(text: str, label: str, before: Sequence[str]) -> bool:
     if swapping and label not in ORDERS and len(text.split()) <= MOST_WORDS and not _OWN.search(text):
         return True  # "and power source AC adapter"
     return label in DESCRIBING and not _SEARCHING.search(text) and (swapping or thing)
+
+
+def explains(text: str, others: Sequence[str]) -> bool:
+    """Whether a piece only says why an order is to be changed: "I ordered it by mistake", before the wish or after it.
+
+    Args:
+        others: what the other pieces are.
+    """
+    plain = not _NUMBER.search(text) and not _ASKING.search(text)
+    return bool(ORDERS & set(others)) and plain and _REASON.search(text) is not None
 
 
 def leans(text: str) -> bool:

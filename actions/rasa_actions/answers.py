@@ -11,6 +11,8 @@ from actions.rasa_actions.handoff import OFFERING, hand_over, last_responses, no
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.skills import LEAVING
 from actions.rasa_actions.spoken import FOR_SOMEBODY
+from retrieval.filters import understand
+from retrieval.lexicon import Vocabulary
 
 # What an intent is about, in the words of the documents: the query when the customer's own words find nothing
 # ("and how long?") or when a button was pressed.
@@ -133,9 +135,10 @@ class Inform(ShopAction):
             return Answer().followed_by("track_order_form")
         if FOR_SOMEBODY.search(call.text):  # "for my mother, 60 €": an idea is asked for
             return Answer().followed_by("action_recommend")
-        if call.slot("search") and any(
+        named = any(
             call.one(name) is not None for name in ("color", "size", "brand", "price_max", "price_min", "in_stock")
-        ):
+        )
+        if call.slot("search") and (named or understand(call.text, Vocabulary()).narrows):  # also "under 3 kg"
             return Answer().followed_by("action_product_refine")
         if call.slot("shown") and (call.one("ordinal") is not None or call.one("product") is not None):
             return Answer().followed_by("action_product_question")

@@ -82,6 +82,24 @@ def test_what_goes_on_with_a_wish_about_an_order_is_no_wish_of_its_own(text, lab
 
 
 @pytest.mark.parametrize(
+    ("text", "other", "why"),
+    [
+        ("I ordered it by mistake", "cancel_order", True),
+        ("it was a mistake", "cancel_order", True),
+        ("because I bought the wrong size", "exchange_order", True),
+        ("我买错了", "cancel_order", True),
+        ("不小心拍多了", "cancel_order", True),
+        ("I ordered it two weeks ago, where is it?", "cancel_order", False),
+        ("I ordered K-104233 yesterday and want it to go to my office", "cancel_order", False),
+        ("I want to buy a stove", "cancel_order", False),
+        ("I ordered it by mistake", "product_search", False),
+    ],
+)
+def test_why_an_order_is_to_be_changed_is_no_wish_of_its_own(text, other, why):
+    assert wishes.explains(text, [other]) is why
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("where is my order", "en"),
