@@ -1,5 +1,6 @@
 """The shop's products and help documents from the database, whole or only what changed since the last look."""
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,7 +66,8 @@ def document_of(row: shop.HelpDocument) -> Document:
 class ShopChanges:
     """Asks the database what changed; `look` returns it once, and everything the first time (`Change.complete`).
 
-    A row counts as changed when its `updated_at` is one not seen before. Rows deleted outright are noticed by number.
+    A row counts as changed when its `updated_at` is one not seen before; one that is committed up to `OVERLAP` after
+    its stamp is found too. Rows deleted outright are noticed by number.
     """
 
     def __init__(self, sessions: Sessions) -> None:
@@ -74,6 +76,7 @@ class ShopChanges:
             kind: {} for kind in _COLUMNS
         }  # kind -> id -> latest stamp seen
         self._newest: dict[str, datetime | None] = dict.fromkeys(_COLUMNS)
+        self._moved: dict[str, float] = dict.fromkeys(_COLUMNS, 0.0)  # when `_newest` last did, on this clock
         self._owners: dict[str, str] = {}  # variant -> product, to know whose variant was deleted
 
     def start(self) -> None:
@@ -100,11 +103,17 @@ class ShopChanges:
     def _changed(self, session: Session, kind: str) -> set[str]:
         columns = _COLUMNS[kind]
         newest = self._newest[kind]
-        query = select(*columns) if newest is None else select(*columns).where(columns[1] >= newest - OVERLAP)
+        query = select(*columns)
+        if newest is not None:
+            # what was stamped a little earlier may be committed later; not for ever, or an import is read at every look
+            settled = time.monotonic() - self._moved[kind] > OVERLAP.total_seconds()
+            query = query.where(columns[1] > newest if settled else columns[1] >= newest - OVERLAP)
         known = self._stamps[kind]
         fresh = {id: stamp for id, stamp in session.execute(query).all() if known.get(id) != stamp}
         known.update(fresh)
-        self._newest[kind] = max([*fresh.values(), *([newest] if newest else [])], default=None)
+        latest = max([*fresh.values(), *([newest] if newest else [])], default=None)
+        if latest != newest:
+            self._newest[kind], self._moved[kind] = latest, time.monotonic()
         return set(fresh)
 
     def _gone(self, session: Session, kind: str) -> set[str]:

@@ -92,7 +92,7 @@ class Product(Base):
 
 class Variant(Base):
     __tablename__ = "variants"
-    __table_args__ = (Index("ix_variants_product_id", "product_id"),)
+    __table_args__ = (Index("ix_variants_product_id", "product_id"), Index("ix_variants_updated_at", "updated_at"))
 
     sku: Mapped[str] = mapped_column(primary_key=True)
     product_id: Mapped[str] = mapped_column(ForeignKey("products.id"))
@@ -249,6 +249,7 @@ class Interaction(Base):
     __tablename__ = "interactions"
     __table_args__ = (
         Index("ix_interactions_customer_id_at", "customer_id", "at"),
+        Index("ix_interactions_visitor_id_at", "visitor_id", "at"),
         Index("ix_interactions_at", "at"),
         Index("ix_interactions_product_id", "product_id"),
     )
@@ -333,7 +334,10 @@ class OneTimeCode(Base):
     row is written and the same answer given, so nothing tells whether an address exists."""
 
     __tablename__ = "one_time_codes"
-    __table_args__ = (Index("ix_one_time_codes_conversation_id", "conversation_id"),)
+    __table_args__ = (
+        Index("ix_one_time_codes_conversation_id", "conversation_id"),
+        Index("ix_one_time_codes_created_at", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     conversation_id: Mapped[str]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, tuple_, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -30,9 +30,11 @@ _COLUMNS = (
 
 # Made once: a statement costs more to put together than to run.
 _BY_IDS = select(*_COLUMNS).where(CONVERSATIONS.c.id.in_(bindparam("b_ids", expanding=True)))
+# Pairs of (channel, sender) are asked for column by column: SQLite reads the whole table for a list of pairs.
 _BY_SENDERS = (
     select(*_COLUMNS)
-    .where(tuple_(CONVERSATIONS.c.channel, CONVERSATIONS.c.sender_id).in_(bindparam("b_senders", expanding=True)))
+    .where(CONVERSATIONS.c.channel.in_(bindparam("b_channels", expanding=True)))
+    .where(CONVERSATIONS.c.sender_id.in_(bindparam("b_sender_ids", expanding=True)))
     .order_by(CONVERSATIONS.c.id)
 )
 _LOCKED = _BY_SENDERS.with_for_update()
@@ -148,8 +150,11 @@ def _insert_or_ignore(session: Session) -> Any:
 
 
 def _of_senders(session: Session, senders: Iterable[Sender], *, lock: bool) -> dict[Sender, ConversationView]:
-    rows = session.execute(_LOCKED if lock else _BY_SENDERS, {"b_senders": list(senders)})
-    return {(row.channel, row.sender_id): _view(row) for row in rows}
+    asked = set(senders)
+    wanted = {"b_channels": list({channel for channel, _ in asked}), "b_sender_ids": list({id_ for _, id_ in asked})}
+    rows = session.execute(_LOCKED if lock else _BY_SENDERS, wanted)
+    found = {(row.channel, row.sender_id): row for row in rows}
+    return {sender: _view(found[sender]) for sender in asked if sender in found}
 
 
 def _view(row: Row[*tuple[Any, ...]]) -> ConversationView:

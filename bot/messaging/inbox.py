@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, tuple_, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from bot.database.base import new_id
@@ -28,8 +28,10 @@ class Accepted:
     fresh: bool
 
 
+# Column by column: SQLite reads the whole table for a list of pairs.
 _STORED = select(INBOX.c.channel, INBOX.c.external_id, INBOX.c.conversation_id, INBOX.c.id, INBOX.c.position).where(
-    tuple_(INBOX.c.channel, INBOX.c.external_id).in_(bindparam("b_keys", expanding=True))
+    INBOX.c.channel.in_(bindparam("b_channels", expanding=True)),
+    INBOX.c.external_id.in_(bindparam("b_external_ids", expanding=True)),
 )
 _POSITION = (
     update(CONVERSATIONS)
@@ -74,10 +76,12 @@ def accept_all(
 
 
 def _known(session: Session, messages: Sequence[InboundMessage]) -> dict[tuple[str, str], Accepted]:
-    keys = [(message.channel, message.external_id[:ID_LIMIT]) for message in messages]
+    keys = {(message.channel, message.external_id[:ID_LIMIT]) for message in messages}
+    wanted = {"b_channels": list({channel for channel, _ in keys}), "b_external_ids": list({id_ for _, id_ in keys})}
     return {
         (row.channel, row.external_id): Accepted(row.conversation_id, row.id, row.position, fresh=False)
-        for row in session.execute(_STORED, {"b_keys": keys})
+        for row in session.execute(_STORED, wanted)
+        if (row.channel, row.external_id) in keys
     }
 
 

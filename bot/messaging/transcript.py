@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, tuple_, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from bot.messaging.tables import AGENTS, CONVERSATIONS, MESSAGES
@@ -104,15 +104,30 @@ def after(
     return [Line(*row) for row in session.execute(query.limit(limit))]
 
 
-_AT = _PUBLIC.where(tuple_(MESSAGES.c.conversation_id, MESSAGES.c.position).in_(bindparam("b_places", expanding=True)))
+# Column by column: SQLite reads the whole table for a list of pairs.
+_AT = _PUBLIC.where(
+    MESSAGES.c.conversation_id.in_(bindparam("b_ids", expanding=True)),
+    MESSAGES.c.position.in_(bindparam("b_positions", expanding=True)),
+)
+FEW = 8  # lines of one conversation that are read together with those of others
 
 
 def at_places(session: Session, places: Sequence[tuple[str, int]]) -> dict[str, list[Line]]:
-    """Public lines at exactly these (conversation id, position), by conversation and in order, in one query."""
+    """Public lines at exactly these (conversation id, position), by conversation and in order.
+
+    One query for all conversations that want a line or two, as live ones do, and one for each that catches up.
+    """
+    wanted: dict[str, set[int]] = {}
+    for id_, position in places:
+        wanted.setdefault(id_, set()).add(position)
+    few = [id_ for id_, positions in wanted.items() if len(positions) <= FEW]
+    many = [[id_] for id_ in wanted if len(wanted[id_]) > FEW]
     found: dict[str, list[Line]] = {}
-    if places:
-        for row in session.execute(_AT, {"b_places": list(places)}):
-            found.setdefault(row.conversation_id, []).append(Line(*row))
+    for ids in [few, *many] if few else many:
+        positions = set[int]().union(*(wanted[id_] for id_ in ids))
+        for row in session.execute(_AT, {"b_ids": ids, "b_positions": list(positions)}):
+            if row.position in wanted[row.conversation_id]:
+                found.setdefault(row.conversation_id, []).append(Line(*row))
     return found
 
 
