@@ -117,7 +117,7 @@ FILLER = re.compile(
     r"(?:what |which )?(?:can|could|do|would) you (?:recommend|suggest|advise)(?: me)?|"
     r"(?:recommend|suggest)(?: me| us)?|"
     r"for (?:my|our)|any(?:thing)?|some(?:thing)?|for less|price[ds]?|cost(?:s|ing)?|colou?r(?:ed)?|size[ds]?)\b|"
-    r"请问|你们|你好|有没有|我想要?(?:买|找)?|我要(?:买|找)?|帮我(?:找|看)?(?:一下)?|找(?:一下)?|想买|推荐|看看|价格|颜色|"
+    r"请问|你们|你好|有(?:什么|啥)好?(?:的|东西)?|有没有|我想要?(?:买|找)?|我要(?:买|找)?|帮我(?:找|看)?(?:一下)?|找(?:一下)?|想买|推荐|看看|价格|颜色|"
     r"尺码|的话|吗|呢|吧"
 )
 

@@ -35,7 +35,10 @@ KIND = "index"
 SCORE_ALL_UP_TO = 20_000  # with filters, every product of a catalogue this small is weighed
 DIVERSITY = 0.25  # share of a product's place that its unlikeness to those above decides
 
-SUGGESTED = 0.6  # of the threshold, for ideas
+# "a gift for a hiker" names nothing we have, yet its nearest products are what is meant: ideas may be this far from the
+# words, and this far from the best of them
+IDEA, IDEA_OF_BEST = 0.1, 0.25  # of the threshold; of the best score
+FEW = 5  # products found: ideas are added when there are fewer
 # the one word after a shelf's, at the end, that may name what is wanted ("shoe rack")
 _NAMED_AFTER = re.compile(
     r"\s+(?!(?:please|thanks|cheap|cheaply|now|today|online|sale|offers?|deals?|wanted|advice|ideas?|options?)\b)"
@@ -203,8 +206,8 @@ class Search:
         Args:
             filters: known for certain (entities, a button); they win over what the words say.
             previous: the filters of the turn before, when the message may be a follow-up.
-            suggest: ideas are asked for ("something for my balcony"): what shares a word with the wish may be farther
-                from it than what is shown as found.
+            suggest: ideas are asked for ("something for my balcony"): when little is near enough to be shown as found, also
+                the nearest that are not far off.
         """
         understood = understand(text, self.words, previous)
         asked = _given(understood, filters)
@@ -212,8 +215,8 @@ class Search:
         if asked.category and (filters is None or filters.category is None) and self._named_elsewhere(asked, text):
             asked = replace(asked, category=None)
         ranked = self._ranked(asked, text, exclude=known)
-        if not ranked and suggest:
-            ranked = self._ranked(asked, text, exclude=known, share=SUGGESTED)
+        if suggest and len(ranked) < FEW:
+            ranked = self._ranked(asked, text, exclude=known, ideas=True)
         if not ranked and previous and wants_cheaper(text) and previous.shown_prices_minor:
             asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
             ranked = self._ranked(asked, text, exclude=known)
@@ -284,12 +287,12 @@ class Search:
         return bool(due)
 
     def _ranked(
-        self, asked: Filters, text: str, *, exclude: set[str], share: float = 1.0
+        self, asked: Filters, text: str, *, exclude: set[str], ideas: bool = False
     ) -> list[tuple[Candidate, ProductHit]]:
         """What fits and is likely enough, best first.
 
         Args:
-            share: of the threshold; below 1 only for what has a word of the wish.
+            ideas: the nearest, though they are not near enough to be shown as found.
         """
         words = asked.query or ("" if asked.narrows else text)
         if not words.strip():
@@ -305,10 +308,12 @@ class Search:
         threshold = self.product_side.weights.threshold
         if asked.category:  # the words named a shelf we have: what stands on it is an answer, the best first
             threshold *= NAMED_SHELF
+        if ideas:
+            threshold = max([IDEA * threshold, *(IDEA_OF_BEST * candidate.score for candidate in ranked)])
         kept = []
         for candidate in ranked:
             hit = fits.get(candidate.id)
-            if hit is None or candidate.score < threshold * share or (share < 1 and not candidate.bm25):
+            if hit is None or candidate.score < threshold:
                 continue
             kept.append((candidate, replace(hit, score=candidate.score)))
         return self._of_what_is_named(_for_so_many(kept, asked.persons), words)

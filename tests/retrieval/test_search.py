@@ -276,3 +276,11 @@ def test_an_answer_stands_under_its_heading(tmp_path):
     held = Search.open(tmp_path / "pay", encoder)
     texts = [hit.answer for hit in held.passages("payment by cash on delivery", language="en")]
     assert any(text.startswith("Not offered: Cash on delivery") for text in texts)
+
+
+def test_ideas_may_be_farther_from_the_words_than_what_is_found_but_not_far_off(search):
+    search.product_side.weights = replace(search.product_side.weights, threshold=4.0)  # nothing is near enough
+    assert not search.products("for winter", language="en").hits
+    assert names(search.products("for winter", language="en", suggest=True).hits) == ["boot"]
+    assert not search.products("for winter under 20", language="en", suggest=True).hits
+    assert not search.products("a zeppelin", language="en", suggest=True).hits
