@@ -206,8 +206,8 @@ class Search:
         Args:
             filters: known for certain (entities, a button); they win over what the words say.
             previous: the filters of the turn before, when the message may be a follow-up.
-            suggest: ideas are asked for ("something for my balcony"): when little is near enough to be shown as found, also
-                the nearest that are not far off.
+            suggest: ideas are asked for ("something for my balcony"): when little is near enough to be shown as found,
+                also the nearest that are not far off.
         """
         understood = understand(text, self.words, previous)
         asked = _given(understood, filters)
