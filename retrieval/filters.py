@@ -22,7 +22,7 @@ MONEY_AFTER = r"\s*(?:€|\$|£|¥|euros?|eur|bucks|dollars?|pounds?|usd|gbp|cny
 PRICE = rf"{MONEY_BEFORE}{NUMBER}{MONEY_AFTER}"
 NOT_A_PRICE = (
     r"(?!\s*(?:[°%]|degrees?|kg|g\b|grams?|kilos?|l\b|lit(?:er|re)s?|m\b|cm|mm|inch|hours?|days?|people|persons?|人|公斤|克|升|"
-    r"厘米|米|度|天|小时|寸|码|号|件|\d))"
+    r"厘米|米|度|天|小时|寸|码|号|件|\d)|[.,]\d)"
 )
 
 BETWEEN = [
@@ -65,7 +65,8 @@ _QUALITY = "轻|暖和?|大|小|厚|薄|长|短|结实|亮|软|宽"
 HIGHER = re.compile(
     r"\b(?:anything |something |any |a )?"
     r"(light|warm|big|bigg|larg|small|thick|thinn?|long|short|strong|bright|soft|wid)er(?: ones?)?\b"
-    rf"|(?:更|再)?({_QUALITY})(?:一?点|些|一些)(?:的)?|更({_QUALITY})的"
+    r"|\bas (light|warm|big|large|small|thick|thin|long|short|strong|bright|soft|wide) as possible\b"
+    rf"|越({_QUALITY})越好|(?:更|再)?({_QUALITY})(?:一?点|些|一些)(?:的)?|更({_QUALITY})的"
 )
 SPELT = {"bigg": "big", "larg": "large", "thinn": "thin", "wid": "wide"}
 CHEAPEST = re.compile(
@@ -75,7 +76,10 @@ DEAREST = re.compile(
     r"\b(?:the |your )?(?:most expensive|priciest|dearest|top[- ]of[- ]the[- ]range)(?: ones?)?\b|最贵的?|最高档的?"
 )
 ADDS = re.compile(
-    r"^\W*(?:and |or |but |what about |how about |also )*(?:for|with|without|made of) \S|的(?:呢|吗|有吗|有没有)?\W*$"
+    r"^\W*(?:and |or |but |what about |how about |also )*(?:for|with|without|made of) \S"
+    r"|^\W*(?:(?:and|but) )?(?:it |they )?(?:also )?(?:must|should|ha(?:s|ve) to|needs? to) (?:also )?"
+    r"(?:be|have|come with) \S"
+    r"|的(?:呢|吗|有吗|有没有)?\W*$"
 )
 PEOPLE = re.compile(r"\bfor \d+(?: people| persons?)?\b|\b\d+[- ]persons?\b|[一二两三四五六七八\d]\s*个?人(?:用|的)?")
 # "a tent for two", "4-person tent", "双人帐篷": how many must have room. Not "for two weeks", "for 60 €".
@@ -86,11 +90,13 @@ ROOM = re.compile(
     rf"|\b{_COUNT}[- ]?(?:persons?|people|man)\b|([一二两双三四五六七八]|\d{{1,2}})\s*个?人"
 )
 _HAN_COUNTS = {"一": 1, "二": 2, "两": 2, "双": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8}
-_WEIGHT = r"(\d+(?:[.,]\d+)?)\s*(kg|kilos?|kilograms?|g|grams?|公斤|千克|克)"
+_WEIGHT = r"(\d+(?:[.,]\d+)?|(?:half )?an?|one|two)\s*(kg|kilos?|kilograms?|g|grams?|公斤|千克|克)"
+_SPOKEN_AMOUNTS = {"a": 1.0, "an": 1.0, "one": 1.0, "two": 2.0, "half a": 0.5, "half an": 0.5}
 LIGHTER_THAN = re.compile(
     r"\b(?:(?:that )?(?:weighs?|weighing) )?(?:under|below|less than|lighter than|at most|up to|max(?:imum)?|"
-    r"no more than)"
-    rf" {_WEIGHT}(?![a-z])|(?:不超过|低于|少于|轻于|最多)\s*{_WEIGHT}|{_WEIGHT}\s*(?:or less|max|以下|以内|之内)"
+    r"(?:no|not) (?:more|heavier|over)(?: than)?|not over)"
+    rf" {_WEIGHT}(?![a-z])|(?:(?:不|别|不能|不要)超过|低于|少于|轻于|最多)\s*{_WEIGHT}"
+    rf"|{_WEIGHT}\s*(?:or less|max|以下|以内|之内)"
 )
 NOT_COLOR = re.compile(r"(?:\b(?:not|no|except|without|but not|anything but)\s+(?:in |the )?|不要|不是|除了|别的?)\s*$")
 MORE = re.compile(r"^\W*(?:(?:show|give)(?: me)? )?(?:some )?(?:more|others?|other ones)"
@@ -103,8 +109,9 @@ FOLLOW_UP = re.compile(
     r"^\W*(?:and|or|but|also|what about|how about|do you have (?:it|them|that|this|one)|in|only|just|with|without|"
     r"那|那么|有没有|要|换成|换|还是|如果)?"
     r"(?:\s*(?:and|or|but|the|same|it|them|that|this|those|these|ones?|in|for|a|an|do|you|have|is|are|there|any|only|"
-    r"just|please|color|colour|size|made|by|from|of|show|me|i|want|prefer|need|的|呢|吗|吧|有|要|我|颜色|尺码|大小|号|码|款|"
-    r"款式|牌子|品牌|一?样|同款|只|看|给))*\W*$"
+    r"just|please|color|colour|size|made|by|from|of|show|me|i|want|prefer|need|must|should|have|has|needs?|to|be|fit|"
+    r"suit|hold|sleep|room|enough|weigh|not|no|的|呢|吗|吧|有|要|我|颜色|尺码|大小|号|码|款|"
+    r"款式|牌子|品牌|一?样|同款|只|看|给|必须|至少|最好|不能|不要|别|能|得|住得?下|睡得?下|睡|住|装得?下|够|就行|就好|可以|也|都))*\W*$"
 )
 ANY_OF = {
     "color": re.compile(r"\b(?:any|all|other) colou?rs?\b|颜色(?:不限|随便|都可以)"),
@@ -120,6 +127,9 @@ FILLER = re.compile(
     r"请问|你们|你好|有(?:什么|啥)好?(?:的|东西)?|有没有|我想要?(?:买|找)?|我要(?:买|找)?|帮我(?:找|看)?(?:一下)?|找(?:一下)?|想买|推荐|看看|价格|颜色|"
     r"尺码|的话|吗|呢|吧"
 )
+
+
+_SHOWN = ("shown", "shown_prices_minor")
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,7 @@ class Filters:
     def from_json(cls, data: Mapping[str, Any] | None) -> "Filters":
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in (data or {}).items() if name in known}
-        for name in ("shown", "shown_prices_minor"):
+        for name in _SHOWN:
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
 
@@ -159,6 +169,11 @@ class Filters:
         limits = (self.price_min_minor, self.price_max_minor, self.persons, self.weight_max_g)
         named = (self.category, self.brand, self.color, self.not_color, self.size, self.in_stock)
         return any(named) or any(limit is not None for limit in limits)
+
+    def narrowed_by(self, other: "Filters") -> "Filters":
+        """The same wish in words, with what `other` says beside the words."""
+        beside = {name: value for name, value in other.to_json().items() if name not in ("query", *_SHOWN)}
+        return replace(self, **beside)
 
     def variants_of(self, product: Product) -> list[Variant]:
         """The variants that fulfil size, colour, price and stock together; a product without any is not shown."""
@@ -221,21 +236,28 @@ def understand(text: str, vocabulary: Vocabulary, previous: Filters | None = Non
         bare = pattern.sub(" ", bare)
     new_thing = filters.category is not None and filters.category != previous.category
     higher = HIGHER.search(said)
-    bare = HIGHER.sub(" ", bare)
+    bare = PEOPLE.sub(" ", ROOM.sub(" ", HIGHER.sub(" ", bare)))
     follow_up = not new_thing and (relative or bool(higher) or FOLLOW_UP.match(bare.strip()) or not _query(bare))
     adds = not new_thing and filters.category is None and previous.query and ADDS.search(said)
     if not (follow_up or adds):
         return replace(filters, query=_query(rest))
     followed = _follow(previous, filters, said)
     quality = next((word for word in higher.groups() if word), "") if higher else ""
-    wish = SPELT.get(quality, quality) if follow_up else _query(rest)
+    wish = f"{SPELT.get(quality, quality)} {_room(said)}".strip() if follow_up else _query(rest)
     return replace(followed, query=_with_wish(previous.query, wish))
+
+
+def _room(said: str) -> str:
+    """The words that say for how many."""
+    match = PEOPLE.search(said) or ROOM.search(said)
+    return match.group().strip() if match else ""
 
 
 def _with_wish(query: str, wish: str) -> str:
     """ "tent for 2 people" with "for 4 people" is a tent for 4; any other wish is added."""
-    kept = PEOPLE.sub(" ", query) if PEOPLE.search(wish) else query
-    return re.sub(r"\s+", " ", f"{kept} {wish}").strip()
+    for pattern in (ROOM, PEOPLE):
+        query = pattern.sub(" ", query) if pattern.search(wish) else query
+    return re.sub(r"\s+", " ", f"{query} {wish}").strip()
 
 
 def by_price(text: str) -> int:
@@ -338,7 +360,8 @@ def _weight(said: str) -> tuple[int | None, str]:
     if match is None:
         return None, said
     number, unit = [group for group in match.groups() if group]
-    grams = float(number.replace(",", ".")) * (1 if unit in ("g", "gram", "grams", "克") else 1000)
+    amount = _SPOKEN_AMOUNTS.get(number) or float(number.replace(",", "."))
+    grams = amount * (1 if unit in ("g", "gram", "grams", "克") else 1000)
     return round(grams), _cut(said, match)
 
 

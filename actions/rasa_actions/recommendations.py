@@ -106,6 +106,9 @@ class Recommend(ShopAction):
         hits: ProductHits | None = None
         if saved is not None:
             hits = search.products(said, language=call.language, previous=saved.filters, limit=WISHED, suggest=True)
+            if not hits.hits and hits.filters.query != saved.filters.query:  # no words to search by: their limits stay
+                kept = saved.filters.narrowed_by(hits.filters)
+                hits = search.products(MORE_OF_IT, language=call.language, previous=kept, limit=WISHED, suggest=True)
         elif not again:
             hits = search.products(said, language=call.language, limit=WISHED, suggest=True)
         return hits if hits and (hits.hits or hits.filters.narrows) else None

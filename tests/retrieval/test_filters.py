@@ -81,6 +81,35 @@ def test_a_follow_up_changes_one_wish_and_keeps_the_rest(text, changed):
     assert found == replace(ASKED, shown=(), shown_prices_minor=(), **changed)
 
 
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ("it must be under 3 kg", {"weight_max_g": 3000}),
+        ("not heavier than 2 kg", {"weight_max_g": 2000}),
+        ("it has to weigh less than a kilo", {"weight_max_g": 1000}),
+        ("no more than 1.5 kg please", {"weight_max_g": 1500}),
+        ("不超过3公斤", {"weight_max_g": 3000}),
+        ("不能超过1.5公斤", {"weight_max_g": 1500}),
+        ("必须轻于800克", {"weight_max_g": 800}),
+        ("it should fit 4 people", {"query": "tent 4 people", "persons": 4}),
+        ("for three people", {"query": "tent for three people", "persons": 3}),
+        ("with room for five", {"query": "tent for five", "persons": 5}),
+        ("要能睡四个人", {"query": "tent 四个人", "persons": 4}),
+        ("as light as possible please", {"query": "tent for two light"}),
+        ("it must be waterproof too", {"query": "tent for two it must be waterproof too"}),
+    ],
+)
+def test_what_the_thing_asked_for_must_be_narrows_it(text, changed):
+    previous = Filters(query="tent for two", category="tents", persons=2)
+    assert read(text, previous) == {"query": "tent for two", "category": "tents", "persons": 2, **changed}
+
+
+def test_limits_can_be_taken_over_without_the_words():
+    wish = Filters(query="tent", price_max_minor=30000, shown=("2",))
+    said = Filters(query="dunno", weight_max_g=3000, price_max_minor=20000, shown=("9",))
+    assert wish.narrowed_by(said) == Filters(query="tent", price_max_minor=20000, weight_max_g=3000, shown=("2",))
+
+
 def test_a_new_thing_starts_afresh():
     found = understand("and tents?", WORDS, ASKED)
     assert (found.category, found.color, found.price_max_minor) == ("tents", None, None)
