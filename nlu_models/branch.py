@@ -19,6 +19,7 @@ from nlu_models.onnx_encoder import FILES, OnnxEncoder
 
 Rows = NDArray[np.int64]
 FEW = 20  # examples an intent: below this the few-shot recipe is used
+SMOOTHED_ON = 256  # texts that int8 is fitted to
 LOSS_TOLERANCE = 0.05  # share of the log loss that int8 may add
 
 
@@ -167,7 +168,9 @@ def export(
     As good is as right, but for `tolerance`, or as sure of the right labels, but for `LOSS_TOLERANCE`: of a few hundred
     texts a dozen that were undecided may change sides (a point of accuracy either way), while the loss hardly moves.
     """
-    onnx_encoder.export(texts.parts, branch.tuned, folder, precision=precision)
+    known = np.setdiff1d(np.flatnonzero(texts.readable), rows)
+    shown = [texts.written[row] for row in known[:: max(1, len(known) // SMOOTHED_ON)]]
+    onnx_encoder.export(texts.parts, branch.tuned, folder, precision=precision, texts=shown)
     served = OnnxEncoder({name: folder / name for name in FILES}, threads=threads)
     rows = rows[texts.readable[rows]]
     if precision != "int8" or not len(rows):

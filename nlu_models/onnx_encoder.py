@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from nlu_models.dataset import numbers_alike
+from nlu_models.smoothing import Feed, smooth
 
 if TYPE_CHECKING:
     from nlu_models.bert import Parts, TunedUpper
@@ -117,8 +118,13 @@ def _session(path: Path, threads: int, device: str) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=providers)
 
 
-def export(parts: "Parts", model: "TunedUpper", folder: Path, *, precision: str = "int8") -> None:
+def export(
+    parts: "Parts", model: "TunedUpper", folder: Path, *, precision: str = "int8", texts: Sequence[str] = ()
+) -> None:
     """Write the five files of a fine-tuned encoder into `folder`.
+
+    Args:
+        texts: what int8 is fitted to, as the encoder will read it; a few hundred are enough.
 
     Raises:
         ValueError: an unknown precision.
@@ -131,13 +137,27 @@ def export(parts: "Parts", model: "TunedUpper", folder: Path, *, precision: str 
     modules = {"lower": parts.lower.cpu().eval(), "tuned": model.cpu().eval(), "frozen": _unit(parts)}
     mask = torch.ones((2, 5), dtype=torch.long)
     hidden = torch.zeros((2, 5, parts.width))
+    feeds = _feeds(parts, texts) if precision == "int8" else []
     for name, module in modules.items():
         first = ("ids", torch.full((2, 5), 4, dtype=torch.long)) if name == "lower" else ("hidden", hidden)
         outputs = {"lower": ["states"], "tuned": ["vectors", "logits"], "frozen": ["vectors"]}[name]
-        export_one(module, (first[1], mask), [first[0], "mask"], outputs, folder / f"{name}.onnx", precision)
+        export_one(module, (first[1], mask), [first[0], "mask"], outputs, folder / f"{name}.onnx", precision, feeds)
     facts = EncoderFacts(parts.prefix, parts.max_tokens, int(parts.tokenizer.pad_token_id), parts.width, precision)
     (folder / "encoder.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
     parts.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def _feeds(parts: "Parts", texts: Sequence[str]) -> list[dict[str, NDArray[Any]]]:
+    """For each text the inputs of all graphs."""
+    import torch
+
+    feeds = []
+    with torch.no_grad():
+        for row in parts.tokens(texts):
+            ids, mask = torch.tensor([row]), torch.ones((1, len(row)), dtype=torch.long)
+            hidden = parts.lower(ids, mask)
+            feeds.append({"ids": ids.numpy(), "mask": mask.numpy(), "hidden": hidden.numpy()})
+    return feeds
 
 
 def _unit(parts: "Parts") -> Any:
@@ -154,7 +174,16 @@ def _unit(parts: "Parts") -> Any:
     return UnitUpper().eval()
 
 
-def export_one(module: Any, inputs: Any, names: list[str], outputs: list[str], path: Path, precision: str) -> None:
+def export_one(
+    module: Any,
+    inputs: Any,
+    names: list[str],
+    outputs: list[str],
+    path: Path,
+    precision: str,
+    feeds: Sequence[Feed] = (),
+) -> None:
+    """Write one graph; with `feeds`, int8 is fitted to them."""
     import warnings
 
     import torch
@@ -178,6 +207,8 @@ def export_one(module: Any, inputs: Any, names: list[str], outputs: list[str], p
     if precision == "float32":
         wide.replace(path)
         return
+    if feeds:
+        smooth(wide, feeds)
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # it advises a pre-processing that changes nothing here

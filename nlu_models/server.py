@@ -201,7 +201,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # numpy's own threads would fight the batches for the cores: one computation, as many threads as were asked for
     threadpool_limits(chosen.torch_threads)
     models.warm()
-    server = _Server(uvicorn.Config(make_app(models), log_level="warning", access_log=False, lifespan="on"))
+    server = _Server(
+        uvicorn.Config(make_app(models), log_level="warning", access_log=False, proxy_headers=False, lifespan="on")
+    )
     server.run(sockets=[listening])
     return 0
 
