@@ -34,6 +34,7 @@ from bot.messaging.turns import Claim, Finish, Retry, Turn
 
 POLL_SECONDS = 1.0  # the safety net under the wakeup
 HEARTBEAT_SECONDS = 8.0
+WRITING_AFTER_SECONDS = 0.4  # a sign of writing that is gone at once only flickers, and costs every turn two signals
 BURY_SECONDS = 2.0  # how often dead workers' leases are looked for
 SHUTDOWN_SECONDS = 20.0
 WRITE_PACE_SECONDS = 0.015  # of a busy worker: ends and claims of several turns share a transaction
@@ -248,6 +249,12 @@ class Worker:
     def _start(self, claim: Claim) -> None:
         for turn in claim.turns:
             self._running[turn.inbox_id] = (turn, self._loop.create_task(self._serve(turn)))
+        self._loop.call_later(WRITING_AFTER_SECONDS, self._say_writing, claim.turns)
+
+    def _say_writing(self, turns_: Sequence[Turn]) -> None:
+        ids = [turn.conversation_id for turn in turns_ if turn.inbox_id in self._running]
+        if ids:
+            self.signals.notify(wakeup.TYPING, ids)
 
     async def _serve(self, turn: Turn) -> None:
         try:
@@ -307,7 +314,7 @@ class Worker:
             held = tuple(turn for turn, _ in self._running.values())
             if held:
                 await self._submit(Beat(held))
-                self.signals.notify(wakeup.TYPING, [turn.conversation_id for turn in held])
+                self._say_writing(held)
 
     async def _bury(self) -> None:
         while True:
@@ -360,7 +367,6 @@ class Worker:
                     self.presence.bury(worker)
         if claim.turns:
             self._loop.call_soon_threadsafe(self._start, claim)
-            self.signals.notify(wakeup.TYPING, [turn.conversation_id for turn in claim.turns])
         said = [step for step in ended if isinstance(step, Finish)]
         if said:
             self.signals.notify(wakeup.TRANSCRIPT, [step.turn.conversation_id for step in said])

@@ -79,7 +79,11 @@ def serve(actions: Iterable[Action], port: int) -> None:
         PortTaken: nothing was started.
     """
     listening = _bound(port)
-    server = _Server(uvicorn.Config(make_app(actions), log_level="warning", access_log=False, server_header=False))
+    server = _Server(
+        uvicorn.Config(
+            make_app(actions), log_level="warning", access_log=False, proxy_headers=False, server_header=False
+        )
+    )
     server.run(sockets=[listening])
 
 
