@@ -168,7 +168,9 @@ def export(
     As good is as right, but for `tolerance`, or as sure of the right labels, but for `LOSS_TOLERANCE`: of a few hundred
     texts a dozen that were undecided may change sides (a point of accuracy either way), while the loss hardly moves.
     """
-    known = np.setdiff1d(np.flatnonzero(texts.readable), rows)
+    readable = np.flatnonzero(texts.readable)
+    known = np.setdiff1d(readable, rows)
+    known = known if len(known) else readable  # in folds every row is held out once; labels are not looked at here
     shown = [texts.written[row] for row in known[:: max(1, len(known) // SMOOTHED_ON)]]
     onnx_encoder.export(texts.parts, branch.tuned, folder, precision=precision, texts=shown)
     served = OnnxEncoder({name: folder / name for name in FILES}, threads=threads)

@@ -137,7 +137,7 @@ def export(
     modules = {"lower": parts.lower.cpu().eval(), "tuned": model.cpu().eval(), "frozen": _unit(parts)}
     mask = torch.ones((2, 5), dtype=torch.long)
     hidden = torch.zeros((2, 5, parts.width))
-    feeds = _feeds(parts, texts) if precision == "int8" else []
+    feeds = _feeds(parts, texts) if precision == "int8" and texts else []
     for name, module in modules.items():
         first = ("ids", torch.full((2, 5), 4, dtype=torch.long)) if name == "lower" else ("hidden", hidden)
         outputs = {"lower": ["states"], "tuned": ["vectors", "logits"], "frozen": ["vectors"]}[name]
