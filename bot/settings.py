@@ -68,7 +68,7 @@ SETTINGS = (
     ),
     # size
     Setting("dialogue_workers", int, 1, "Dialogue processes; a conversation always goes to the same one."),
-    Setting("turns_concurrency", int, 24, "Conversations one turns process serves at a time."),
+    Setting("turns_concurrency", int, 20, "Conversations one turns process serves at a time."),
     Setting("torch_threads", int, 1, "Threads a model process uses for one computation."),
     # limits
     Setting("sender_per_minute", int, 30, "Messages one visitor may write a minute, on average; 0: no limit."),

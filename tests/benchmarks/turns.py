@@ -6,10 +6,11 @@ orders in the database); the stock bot says one sentence an intent.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,63 +62,54 @@ def main(argv: Sequence[str] | None = None) -> int:
         project = arguments.stock or Path(scratch) / "stock"
         model = stock_rasa.train(project, arguments.epochs)
         advance()
-        rows, kefu = measure_kefu(home, arguments, advance)
-        more, stock = measure_stock(project, model, arguments, advance)
-    rows += more + ratios(kefu, stock)
+        rows = measure(home, project, model, arguments, advance)
     report.write(rows, title="turns", json_file=arguments.json, plots=arguments.plots)
     return 0
 
 
-def measure_kefu(home: Path, arguments, advance) -> tuple[list[Row], list[Measured]]:
+def measure(home: Path, project: Path, model: Path, arguments, advance) -> list[Row]:
+    """Both systems are up all the time and take turns, round by round: what else the machine does hits both alike."""
     free = {"sender_per_minute": "0", "address_per_minute": "0"}
-    with running_house(home, **free) as house:
-
-        def customers() -> list[Customer]:
-            return [WidgetCustomer(house.url) for _ in range(arguments.customers)]
-
-        rounds = load(customers, arguments, advance)
+    with running_house(home, **free) as house, running_stock(project, model) as stock_url:
+        opens: dict[str, Callable[[], Customer]] = {
+            "kefu": lambda: WidgetCustomer(house.url),
+            "stock rasa": lambda: RestCustomer(stock_url),
+        }
+        for one in opens.values():  # a short round that warms up and is thrown away
+            asyncio.run(at_once([one() for _ in range(5)], TEXTS, 3))
+        rounds: dict[str, list[Measured]] = {system: [] for system in opens}
+        for _ in range(arguments.rounds):
+            for system, one in opens.items():
+                customers = [one() for _ in range(arguments.customers)]
+                rounds[system].append(asyncio.run(at_once(customers, TEXTS, arguments.each)))
+                advance()
         memory = sum(house.group.resident_bytes().values())
-        rows = common_rows("kefu", rounds)
-        acknowledged = [seconds * 1000 for measured in rounds for seconds in measured.acknowledged]
-        rows.append(Row(DATA, "kefu", "acknowledged p95 ms", *p95(acknowledged)))
-        burst = [seconds * 1000 for measured in rounds for seconds in measured.burst]
-        rows.append(Row(DATA, "kefu", "acknowledged p95 ms, all at one instant", *p95(burst)))
-        rows += long_rows("kefu", lambda: WidgetCustomer(house.url), arguments)
+        rows = [row for system in opens for row in common_rows(system, rounds[system])]
+        for measure, times in (
+            ("acknowledged p95 ms", [measured.acknowledged for measured in rounds["kefu"]]),
+            ("acknowledged p95 ms, all at one instant", [measured.burst for measured in rounds["kefu"]]),
+        ):
+            rows.append(Row(DATA, "kefu", measure, *p95([seconds * 1000 for each in times for seconds in each])))
+        for system, one in opens.items():
+            rows += long_rows(system, one, arguments)
+            advance()
         memory = max(memory, sum(house.group.resident_bytes().values()))
         rows.append(Row(DATA, "kefu", "resident GiB", memory / 2**30))
-    advance()
-    return rows, rounds
+    return rows + ratios(rounds["kefu"], rounds["stock rasa"])
 
 
-def measure_stock(project: Path, model: Path, arguments, advance) -> tuple[list[Row], list[Measured]]:
+@contextlib.contextmanager
+def running_stock(project: Path, model: Path) -> Iterator[str]:
+    """The address of the stock bot."""
     (port,) = free_ports(1)
     lines: list[str] = []
     group = Group(lines.append, {name: value for name, value in os.environ.items() if not name.startswith("KEFU_")})
-    url = f"http://127.0.0.1:{port}"
     try:
         group.start([stock_rasa.process(project, model, port)])
         group.wait_ready(300)
-
-        def customers() -> list[Customer]:
-            return [RestCustomer(url) for _ in range(arguments.customers)]
-
-        rounds = load(customers, arguments, advance)
-        rows = common_rows("stock rasa", rounds)
-        rows += long_rows("stock rasa", lambda: RestCustomer(url), arguments)
+        yield f"http://127.0.0.1:{port}"
     finally:
         group.stop()
-    advance()
-    return rows, rounds
-
-
-def load(customers, arguments, advance) -> list[Measured]:
-    """One short round that warms up and is thrown away, then the rounds that count."""
-    asyncio.run(at_once(customers()[:5], TEXTS, 3))
-    rounds = []
-    for _ in range(arguments.rounds):
-        rounds.append(asyncio.run(at_once(customers(), TEXTS, arguments.each)))
-        advance()
-    return rounds
 
 
 def common_rows(system: str, rounds: Sequence[Measured]) -> list[Row]:
@@ -142,15 +134,17 @@ def long_rows(system: str, customer: Callable[[], Customer], arguments) -> list[
 
 
 def ratios(kefu: Sequence[Measured], stock: Sequence[Measured]) -> list[Row]:
-    def rate(rounds: Sequence[Measured]) -> float:
-        return float(np.mean([measured.per_second for measured in rounds]))
+    """Of each round and the other system's next to it, averaged."""
 
-    def slow(rounds: Sequence[Measured]) -> float:
-        return float(np.percentile([seconds for measured in rounds for seconds in measured.answered], 95))
+    def slow(measured: Measured) -> float:
+        return float(np.percentile(measured.answered, 95))
 
+    pairs = list(zip(kefu, stock, strict=True))
+    rates = [ours.per_second / theirs.per_second for ours, theirs in pairs]
+    slowest = [slow(ours) / slow(theirs) for ours, theirs in pairs]
     return [
-        Row(DATA, "kefu to stock rasa", "messages a second, ratio", rate(kefu) / rate(stock)),
-        Row(DATA, "kefu to stock rasa", "answered p95, ratio", slow(kefu) / slow(stock)),
+        Row(DATA, "kefu to stock rasa", "messages a second, ratio", *report.interval(rates)),
+        Row(DATA, "kefu to stock rasa", "answered p95, ratio", *report.interval(slowest)),
     ]
 
 
