@@ -13,6 +13,7 @@ from retrieval.documents import Product, Variant
 from retrieval.lexical import normalise, tokens
 from retrieval.lexicon import NOT_COLORS, Vocabulary, color_family, find_forms
 
+_SHOWN = ("shown", "shown_prices_minor")  # of Filters: what was shown, no wish
 MOST_SPARE = 2  # a tent for four is offered to two, one for eight is not
 AROUND = 0.2  # "around 100" is 80 to 120
 
@@ -90,11 +91,11 @@ ROOM = re.compile(
     rf"|\b{_COUNT}[- ]?(?:persons?|people|man)\b|([一二两双三四五六七八]|\d{{1,2}})\s*个?人"
 )
 _HAN_COUNTS = {"一": 1, "二": 2, "两": 2, "双": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8}
-_WEIGHT = r"(\d+(?:[.,]\d+)?|(?:half )?an?|one|two)\s*(kg|kilos?|kilograms?|g|grams?|公斤|千克|克)"
+_WEIGHT = r"(\d+(?:[.,]\d+)?|\b(?:half )?an?|\bone|\btwo)\s*(kg|kilos?|kilograms?|g|grams?|公斤|千克|克)"
 _SPOKEN_AMOUNTS = {"a": 1.0, "an": 1.0, "one": 1.0, "two": 2.0, "half a": 0.5, "half an": 0.5}
 LIGHTER_THAN = re.compile(
     r"\b(?:(?:that )?(?:weighs?|weighing) )?(?:under|below|less than|lighter than|at most|up to|max(?:imum)?|"
-    r"(?:no|not) (?:more|heavier|over)(?: than)?|not over)"
+    r"(?:no|not) (?:more|heavier|over)(?: than)?)"
     rf" {_WEIGHT}(?![a-z])|(?:(?:不|别|不能|不要)超过|低于|少于|轻于|最多)\s*{_WEIGHT}"
     rf"|{_WEIGHT}\s*(?:or less|max|以下|以内|之内)"
 )
@@ -127,9 +128,6 @@ FILLER = re.compile(
     r"请问|你们|你好|有(?:什么|啥)好?(?:的|东西)?|有没有|我想要?(?:买|找)?|我要(?:买|找)?|帮我(?:找|看)?(?:一下)?|找(?:一下)?|想买|推荐|看看|价格|颜色|"
     r"尺码|的话|吗|呢|吧"
 )
-
-
-_SHOWN = ("shown", "shown_prices_minor")
 
 
 @dataclass(frozen=True)

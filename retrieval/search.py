@@ -214,9 +214,7 @@ class Search:
         known = set(previous.shown) if previous and (wants_more(text) or wants_cheaper(text)) else set()
         if asked.category and (filters is None or filters.category is None) and self._named_elsewhere(asked, text):
             asked = replace(asked, category=None)
-        ranked = self._ranked(asked, text, exclude=known)
-        if suggest and len(ranked) < FEW:
-            ranked = self._ranked(asked, text, exclude=known, ideas=True)
+        ranked = self._ranked(asked, text, exclude=known, ideas=suggest)
         if not ranked and previous and wants_cheaper(text) and previous.shown_prices_minor:
             asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
             ranked = self._ranked(asked, text, exclude=known)
@@ -292,7 +290,7 @@ class Search:
         """What fits and is likely enough, best first.
 
         Args:
-            ideas: the nearest, though they are not near enough to be shown as found.
+            ideas: where these are few, also the nearest that are not near enough to be shown as found.
         """
         words = asked.query or ("" if asked.narrows else text)
         if not words.strip():
@@ -308,15 +306,20 @@ class Search:
         threshold = self.product_side.weights.threshold
         if asked.category:  # the words named a shelf we have: what stands on it is an answer, the best first
             threshold *= NAMED_SHELF
-        if ideas:
-            threshold = max([IDEA * threshold, *(IDEA_OF_BEST * candidate.score for candidate in ranked)])
-        kept = []
-        for candidate in ranked:
-            hit = fits.get(candidate.id)
-            if hit is None or candidate.score < threshold:
-                continue
-            kept.append((candidate, replace(hit, score=candidate.score)))
-        return self._of_what_is_named(_for_so_many(kept, asked.persons), words)
+
+        def above(least: float) -> list[tuple[Candidate, ProductHit]]:
+            kept = []
+            for candidate in ranked:
+                hit = fits.get(candidate.id)
+                if hit is None or candidate.score < least:
+                    continue
+                kept.append((candidate, replace(hit, score=candidate.score)))
+            return self._of_what_is_named(_for_so_many(kept, asked.persons), words)
+
+        found = above(threshold)
+        if ideas and len(found) < FEW:
+            return above(max([IDEA * threshold, *(IDEA_OF_BEST * candidate.score for candidate in ranked)]))
+        return found
 
     def _of_what_is_named(
         self, ranked: list[tuple[Candidate, ProductHit]], words: str

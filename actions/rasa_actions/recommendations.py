@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -98,20 +99,19 @@ class Recommend(ShopAction):
         Args:
             again: the words only refuse what was shown or ask for more of it.
         """
-        search, said = call.services.search, FOR_SOMEBODY.sub(" ", call.text)  # whom it is for is no property of it
+        previous, said = saved.filters if saved else None, FOR_SOMEBODY.sub(" ", call.text)  # no property of it
         if again and not wants_cheaper(said):
             said = MORE_OF_IT
         elif call.pressed:
             return None
-        hits: ProductHits | None = None
-        if saved is not None:
-            hits = search.products(said, language=call.language, previous=saved.filters, limit=WISHED, suggest=True)
-            if not hits.hits and hits.filters.query != saved.filters.query:  # no words to search by: their limits stay
-                kept = saved.filters.narrowed_by(hits.filters)
-                hits = search.products(MORE_OF_IT, language=call.language, previous=kept, limit=WISHED, suggest=True)
-        elif not again:
-            hits = search.products(said, language=call.language, limit=WISHED, suggest=True)
-        return hits if hits and (hits.hits or hits.filters.narrows) else None
+        if again and previous is None:
+            return None
+        find = partial(call.services.search.products, language=call.language, limit=WISHED, suggest=True)
+        hits: ProductHits = find(said, previous=previous)
+        if previous is not None and not hits.hits and hits.filters.query != previous.query:
+            # no words to search by: their limits stay
+            hits = find(MORE_OF_IT, previous=previous.narrowed_by(hits.filters))
+        return hits if hits.hits or hits.filters.narrows else None
 
     def _context(
         self, call: ActionCall, session: Session, hits: ProductHits | None, saved: Saved | None, exclude: Sequence[str]
