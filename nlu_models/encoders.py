@@ -9,6 +9,7 @@ owner/name    from a hub, through its cache
 import argparse
 import importlib.util
 import json
+import random
 import shutil
 import sys
 import tempfile
@@ -20,11 +21,13 @@ from typing import Any
 
 from ensemble import artifact
 from nlu_models import packed_e5, sentence_export
+from nlu_models.corpus import pairs
 
 KIND = "encoder"
 ENGLISH = "encoder_en"
+FITTED_TO = 150  # pairs a language, question and reply, that int8 is fitted to
 PACKED_FILE = "e5-small-q4.bin"
-LAYOUT = "3"  # raise when what is written changes: it is part of the checksum that `prepare` skips by
+LAYOUT = "4"  # raise when what is written changes: it is part of the checksum that `prepare` skips by
 
 
 class EncoderError(Exception):
@@ -81,7 +84,7 @@ def prepare(home: Path, *, force: bool = False) -> artifact.Manifest:
     with tempfile.TemporaryDirectory() as name:
         made = Path(name)
         packed_e5.write(packed, made, keep=packed_e5.english_and_chinese(packed.pieces))
-        sentence_export.export(made)
+        sentence_export.export(made, _texts(config(made), ("en", "zh")))
         files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
         return artifact.save(folder, KIND, files, data_sha256=checksum)
 
@@ -96,10 +99,21 @@ def prepare_english(home: Path, *, force: bool = False) -> artifact.Manifest:
     with tempfile.TemporaryDirectory() as name:
         made = Path(name) / "model"
         shutil.copytree(source, made)
-        sentence_export.export(made)
+        sentence_export.export(made, _texts(config(made), ("en",)))
         files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
         del files["model.safetensors"]  # 90 MB that nobody reads: the int8 export answers
         return artifact.save(folder, ENGLISH, files, data_sha256=checksum)
+
+
+def _texts(how: EncoderConfig, languages: Sequence[str]) -> list[str]:
+    """Questions and replies of the corpus, as the encoder reads them."""
+    known = pairs.read_pairs(pairs.FOLDER)
+    texts = []
+    for language in languages:
+        spoken = [pair for pair in known if pair.language == language]
+        for pair in random.Random(0).sample(spoken, FITTED_TO):
+            texts += [how.query_prefix + pair.question, how.passage_prefix + pair.reply]
+    return texts
 
 
 def _package(module: str, distribution: str) -> Path:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from nlu_models.dataset import numbers_alike
-from nlu_models.smoothing import Feed, smooth
+from nlu_models.smoothing import STRENGTH, Feed, smooth
 
 if TYPE_CHECKING:
     from nlu_models.bert import Parts, TunedUpper
@@ -182,8 +182,10 @@ def export_one(
     path: Path,
     precision: str,
     feeds: Sequence[Feed] = (),
+    *,
+    strength: float = STRENGTH,
 ) -> None:
-    """Write one graph; with `feeds`, int8 is fitted to them."""
+    """Write one graph; with `feeds`, int8 is fitted to them (`smoothing.smooth`)."""
     import warnings
 
     import torch
@@ -208,7 +210,7 @@ def export_one(
         wide.replace(path)
         return
     if feeds:
-        smooth(wide, feeds)
+        smooth(wide, feeds, strength=strength)
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # it advises a pre-processing that changes nothing here

@@ -5,7 +5,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from rich.console import Console
 from ensemble import artifact
 from ensemble.artifact import ArtifactError
 from nlu_models import dataset, gpt2, guard, intent, vocabulary
-from nlu_models.dataset import DatasetError, Example
+from nlu_models.corpus.pairs import FOLDER as CORPUS
+from nlu_models.corpus.pairs import Pair, read_pairs
+from nlu_models.dataset import Example
 from nlu_models.guard import Evidence
 from nlu_models.intent import GPT2, Decision, Opinions, arrays_from
 from nlu_models.reply import KIND, Approved, DraftRequest, ReplyWriter
 
-CORPUS = Path(__file__).resolve().parent / "corpus"
 LAYOUT = "1"
 MOST_PAIRS = 2500
 SIZES = {
@@ -28,40 +29,6 @@ SIZES = {
     "small": gpt2.Gpt2Config(epochs=12, cpu_seconds=200.0),
     "full": gpt2.Gpt2Config(layers=6, heads=6, width=384, epochs=20, learning_rate=1e-3, context=256),
 }
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A question of the corpus with its delexicalised reply."""
-
-    intent: str
-    language: str
-    question: str
-    reply: str
-    facts: tuple[str, ...]
-
-
-def read_pairs(folder: Path) -> list[Pair]:
-    """All `replies_*.jsonl` of a folder.
-
-    Raises:
-        DatasetError: a line without the needed keys.
-        FileNotFoundError: no such files.
-    """
-    files = sorted(folder.glob("replies_*.jsonl"))
-    if not files:
-        raise FileNotFoundError(f"{folder} holds no replies_*.jsonl")
-    found = []
-    for path in files:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                row = json.loads(line)
-                found.append(
-                    Pair(row["intent"], row["language"], row["question"], row["reply"], tuple(row.get("facts") or ()))
-                )
-            except (ValueError, KeyError, TypeError) as error:
-                raise DatasetError(path, number, "must be JSON with intent, language, question and reply") from error
-    return found
 
 
 def run(chosen: Any, arguments: argparse.Namespace, console: Console) -> int:

@@ -266,7 +266,10 @@ def _prefixes(folder: Path) -> tuple[str, str]:
 
 
 def _fingerprint(folder: Path) -> str:
-    """Size of the weights and the configuration tell one encoder from another without reading 400 MB."""
-    weights = folder / "model.safetensors"
+    """Size of the weights, the configuration and how it was made tell one encoder from another without reading 400 MB."""
+    weights, made = folder / "model.safetensors", folder / "manifest.json"
     size = weights.stat().st_size if weights.exists() else 0
-    return f"{_config(folder).get('hidden_size')}-{_config(folder).get('num_hidden_layers')}-{size}"
+    name = f"{_config(folder).get('hidden_size')}-{_config(folder).get('num_hidden_layers')}-{size}"
+    if not made.exists():
+        return name
+    return f"{name}-{json.loads(made.read_text(encoding='utf-8')).get('data_sha256', '')[:8]}"
