@@ -27,6 +27,7 @@ from bot.messaging import mails, outbox, wakeup
 from bot.messaging.mails import OwedMail
 from bot.messaging.outbox import Owed
 from bot.messaging.ready import check_database
+from bot.ready import say_ready
 
 POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=30)  # longer than any connector waits for its platform
@@ -192,7 +193,7 @@ def main() -> int:
     courier = Courier(open_sessions(engine), signals, connectors, mailbox)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: courier.stop())
-    print("ready: courier", flush=True)
+    say_ready("courier")
     courier.run()
     for connector in connectors.values():
         connector.close()

@@ -41,6 +41,7 @@ from bot.messaging.limits import Limits, Rate, open_limits
 from bot.messaging.metrics import Counters
 from bot.messaging.ready import check_database
 from bot.messaging.services import Services
+from bot.ready import say_ready
 from bot.widget import demo
 
 WIDGET = Path(__file__).resolve().parent / "widget"
@@ -211,7 +212,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print("ready: gateway", flush=True)
+            say_ready("gateway")
 
 
 def make(settings: settings_.Settings) -> Gateway:

@@ -31,6 +31,7 @@ from bot.messaging.outbox import PULLED
 from bot.messaging.presence import Presence
 from bot.messaging.ready import check_database
 from bot.messaging.turns import Claim, Finish, Retry, Turn
+from bot.ready import say_ready
 
 POLL_SECONDS = 1.0  # the safety net under the wakeup
 HEARTBEAT_SECONDS = 8.0
@@ -393,7 +394,7 @@ async def serve(settings: settings_.Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
-    print("ready: turns", flush=True)
+    say_ready("turns")
     await worker.run()
     await asks.close()
     signals.close()

@@ -27,6 +27,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from bot.ready import say_ready, settle
 from ensemble.artifact import ArtifactError
 from nlu_models.batching import Batcher, Full
 from nlu_models.models import Models
@@ -103,8 +104,11 @@ async def _watch(models: Models) -> None:
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         try:
-            for change in await run_in_threadpool(models.refresh):
+            changes = await run_in_threadpool(models.refresh)
+            for change in changes:
                 log.info("models: %s", change)
+            if changes:
+                settle()  # the old models go, the new ones stay
         except Exception:  # a damaged new model must not stop the old one from serving
             log.exception("models could not be refreshed; the ones in place go on")
 
@@ -165,7 +169,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print("ready: nlu", flush=True)
+            say_ready("nlu")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -266,7 +266,7 @@ def _prefixes(folder: Path) -> tuple[str, str]:
 
 
 def _fingerprint(folder: Path) -> str:
-    """Size of the weights, the configuration and how it was made tell one encoder from another without reading 400 MB."""
+    """Size of the weights, configuration and how it was made tell one encoder from another without reading 400 MB."""
     weights, made = folder / "model.safetensors", folder / "manifest.json"
     size = weights.stat().st_size if weights.exists() else 0
     name = f"{_config(folder).get('hidden_size')}-{_config(folder).get('num_hidden_layers')}-{size}"

@@ -19,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.ready import say_ready
+
 HOST = "127.0.0.1"
 
 log = logging.getLogger(__name__)
@@ -93,7 +95,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print("ready: actions", flush=True)
+            say_ready("actions")
 
 
 def _json(body: Any, status: int = 200) -> Response:

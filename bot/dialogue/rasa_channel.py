@@ -6,6 +6,7 @@ nothing behind and answers 503, so that it can be tried again whole.
 """
 
 import asyncio
+import gc
 import hmac
 import logging
 import os
@@ -115,6 +116,9 @@ class KefuInput(InputChannel):
                 raise SystemExit("the dialogue has no model; train it: kefu train dialogue")
             actions = PooledActions(os.environ["KEFU_ACTIONS_URL"] + "/webhook")
             agent.action_endpoint = agent.processor.action_endpoint = actions
+            # as in bot/ready.py: full collections looked through all of it for 200 ms, and nobody was answered
+            gc.collect()
+            gc.freeze()
             print("ready: dialogue", flush=True)
 
         @blueprint.listener("before_server_stop")
