@@ -59,9 +59,9 @@ def wire(settings: Settings) -> Services:
     readers = open_readers(engine)
     models = settings.models
     encoder = loaded("python -m nlu_models.encoders prepare", search_encoder, str(settings.encoder), models)
-    search = loaded("python -m retrieval.build", Search.open, models / "index", encoder)
+    search = loaded("kefu index", Search.open, models / "index", encoder)
     recommender = loaded(
-        "python -m actions.recommendation.train",
+        "kefu train recommend",
         Recommender.load,
         models / "recommendation",
         LiveShop(readers),
@@ -72,7 +72,7 @@ def wire(settings: Settings) -> Services:
     recommender.color_families = {word: color for color, words in COLORS.items() for word in words}
     assessor = Assessor.load(models / "risk")
     if not assessor.ready:
-        raise NotPrepared(f"{assessor.problem}; make it with `python -m actions.risk.train`")
+        raise NotPrepared(f"{assessor.problem}; make it with `kefu train risk`")
     follow(search, readers)
     OnlineLearning(recommender, FreshEvents(readers), models / "recommendation", rewards=Rewards(readers).look).start()
     return Services(
@@ -97,7 +97,7 @@ def follow(search: Search, readers: Sessions) -> None:
         source.start()
     except SQLAlchemyError as error:
         raise NotPrepared(
-            f"the database cannot be read ({type(error).__name__}); make it with `python -m bot.database.migrate`"
+            f"the database cannot be read ({type(error).__name__}); make it with `kefu migrate`"
         ) from error
     Follower(search, source).start()
 

@@ -57,9 +57,11 @@ COMMANDS = (
 )
 
 
-def usage() -> str:
-    width = max(len(" ".join(command.words)) for command in COMMANDS)
-    rows = (f"  kefu {' '.join(command.words):<{width}}  {command.help}" for command in COMMANDS)
+def usage(verb: str = "") -> str:
+    """All commands, or those of one verb."""
+    commands = [command for command in COMMANDS if verb in ("", command.words[0])]
+    width = max(len(" ".join(command.words)) for command in commands)
+    rows = (f"  kefu {' '.join(command.words):<{width}}  {command.help}" for command in commands)
     return "Kefu, the customer-service desk of your shop.\n\n" + "\n".join(rows) + "\n\nEach has --help."
 
 
@@ -78,7 +80,11 @@ def main() -> None:
         sys.exit(0)
     found = find(words)
     if found is None:
-        print(f"kefu has no command {' '.join(words[:2])!r}\n\n{usage()}", file=sys.stderr)
+        verb = words[0] if any(words[0] == command.words[0] for command in COMMANDS) else ""
+        if verb and words[1:] in (["-h"], ["--help"]):
+            print(usage(verb))
+            sys.exit(0)
+        print(f"kefu has no command {' '.join(words[:2])!r}\n\n{usage(verb)}", file=sys.stderr)
         sys.exit(2)
     command, rest = found
     # Models come from local folders and packages; a hub is asked only when its name is in a setting.

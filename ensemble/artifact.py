@@ -265,11 +265,11 @@ def _code_version() -> str:
 
 COMMANDS = {
     "encoder": "python -m nlu_models.encoders prepare --force",
-    "intent": "python -m nlu_models.train intent --force",
-    "reply": "python -m nlu_models.train reply --force",
-    "index": "python -m retrieval.build --force",
-    "recommendation": "python -m actions.recommendation.train --force",
-    "risk": "python -m actions.risk.train --force",
+    "intent": "kefu train nlu --force",
+    "reply": "kefu train reply --force",
+    "index": "kefu index --force",
+    "recommendation": "kefu train recommend --force",
+    "risk": "kefu train risk --force",
 }
 
 

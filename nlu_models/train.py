@@ -1,8 +1,8 @@
 """`kefu train nlu|reply`: train, measure, and put the new model in place of the old one if it is better.
 
-python -m nlu_models.train intent     BERT and its ensemble -> <home>/models/intent
-python -m nlu_models.train reply      GPT-2: intents and replies -> <home>/models/reply
-python -m nlu_models.train rollback KIND    the previous model of a kind goes live again
+kefu train nlu       BERT and its ensemble -> <home>/models/intent
+kefu train reply      GPT-2: intents and replies -> <home>/models/reply
+kefu rollback KIND    the previous model of a kind goes live again
 """
 
 import argparse

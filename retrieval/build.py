@@ -1,4 +1,4 @@
-"""Build the search index of the shop: `python -m retrieval.build`.
+"""Build the search index of the shop: `kefu index`.
 
 Reads products and help documents from the database, encodes them, builds the dense and the BM25 side, measures what
 unrelated texts look like to this encoder, calibrates the threshold, and saves it all as one artifact. Skipped when
@@ -109,7 +109,7 @@ def data_sha256(products: Iterable[Product], documents: Iterable[Document], enco
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m retrieval.build", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="kefu index", description=__doc__.split("\n")[0])
     parser.add_argument("--force", action="store_true", help="build although nothing changed")
     options = parser.parse_args(arguments)
     console = Console()
@@ -126,8 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         built = _with_progress(console, folder, products, documents, encoder)
     except SQLAlchemyError as error:
         print(
-            f"the database cannot be read ({type(error).__name__}); run `python -m bot.database.migrate` and "
-            "`python -m bot.database.seed` first",
+            f"the database cannot be read ({type(error).__name__}); run `kefu migrate` and `kefu seed` first",
             file=sys.stderr,
         )
         return 1

@@ -153,7 +153,7 @@ class Search:
             raise ArtifactError(
                 Path(folder),
                 f"{folder} was built with encoder {facts['encoder']}, but {encoder.name} is loaded; "
-                "make it again with `python -m retrieval.build --force`",
+                "make it again with `kefu index --force`",
             )
         product_store = Store.load(held, "products", read_product)
         passage_store = Store.load(held, "passages", read_passage)

@@ -1,4 +1,4 @@
-"""Keep the recommender learning: `python -m actions.recommendation.learn` (`kefu learn`).
+"""Keep the recommender learning: `kefu learn`.
 
 Once a day, and at once with `--once`, a new model is trained and compared with the one in place on purchases neither
 has seen; only the better one is live. The action server takes it up within seconds and meanwhile counts new behaviour

@@ -1,4 +1,4 @@
-"""Train the recommender of the shop: `python -m actions.recommendation.train`.
+"""Train the recommender of the shop: `kefu train recommend`.
 
 Members are fitted on the past, the fusion's weights on what customers did after it; then everything is fitted again on
 all of it. The new model goes live only if it is no worse than the one in place on purchases neither has seen.
@@ -243,7 +243,7 @@ def _known_share(past: Interactions) -> dict[int, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m actions.recommendation.train", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="kefu train recommend", description=__doc__.split("\n")[0])
     parser.add_argument("--force", action="store_true", help="train although nothing changed, and skip the gate")
     options = parser.parse_args(arguments)
     console = Console()
@@ -255,8 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             events = [event for event in read_events(session) if event.product in facts]
     except SQLAlchemyError as error:
         print(
-            f"the database cannot be read ({type(error).__name__}); run `python -m bot.database.migrate` and "
-            "`python -m bot.database.seed` first",
+            f"the database cannot be read ({type(error).__name__}); run `kefu migrate` and `kefu seed` first",
             file=sys.stderr,
         )
         return 1

@@ -34,7 +34,7 @@ class Loaded:
 
 class Assessor:
     """Answers `assess`. A model that is missing, damaged, or made for other features is a reason to review; it is
-    looked for again when its folder changes, so `python -m actions.risk.train` takes effect without a restart."""
+    looked for again when its folder changes, so `kefu train risk` takes effect without a restart."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class Assessor:
 
     @classmethod
     def load(cls, folder: Path) -> "Assessor":
-        """Open what `python -m actions.risk.train` wrote. Never fails; `problem` says what is wrong, if anything."""
+        """Open what `kefu train risk` wrote. Never fails; `problem` says what is wrong, if anything."""
         assessor = cls(Path(folder))
         assessor._current()
         return assessor
@@ -113,7 +113,7 @@ def _load(folder: Path) -> Loaded:
     kept = artifact.load(folder, KIND)
     model = RiskModel.of_files(kept.json("model.json"), kept.path)
     if model.features != features.NAMES:
-        raise ValueError("it was trained on other features; run `python -m actions.risk.train --force`")
+        raise ValueError("it was trained on other features; run `kefu train risk --force`")
     settings = kept.json("settings.json")
     return Loaded(model, Costs.from_json(settings["costs"]), float(settings["usual"]), kept.manifest.version)
 

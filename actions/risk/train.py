@@ -1,4 +1,4 @@
-"""Train the risk ensemble on the shop's own orders: `python -m actions.risk.train`.
+"""Train the risk ensemble on the shop's own orders: `kefu train risk`.
 
 Writes `<home>/models/risk`, skips when the orders are those it was trained on. Orders without any known fraud cannot
 teach anything: then nothing is written, money-moving changes go to review, and the command says so.
@@ -53,7 +53,7 @@ class Prepared:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m actions.risk.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="kefu train risk", description=__doc__)
     parser.add_argument("--force", action="store_true", help="train even when nothing has changed")
     options = parser.parse_args(arguments)
     console = Console()
@@ -65,8 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except SQLAlchemyError as error:
         print(
-            f"risk: the database cannot be read ({type(error).__name__}); run `python -m bot.database.migrate` and "
-            "`python -m bot.database.seed` first",
+            f"risk: the database cannot be read ({type(error).__name__}); run `kefu migrate` and `kefu seed` first",
             file=sys.stderr,
         )
         return 1

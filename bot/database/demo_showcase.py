@@ -1,6 +1,6 @@
 """The few customers to try the demo with: their orders stand in a known state on the day of seeding.
 
-`python -m bot.database.seed` prints them; tests use DEMO_CUSTOMERS.
+`kefu seed` prints them; tests use DEMO_CUSTOMERS.
 """
 # ruff: noqa: E501  (a row of data reads better in one line)
 

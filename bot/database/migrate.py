@@ -1,4 +1,4 @@
-"""Bring the database to the tables of this version: `python -m bot.database.migrate`.
+"""Bring the database to the tables of this version: `kefu migrate`.
 
 All of it is one transaction on both databases: a killed migration leaves nothing behind.
 """
@@ -103,7 +103,7 @@ def require_current(engine: Engine) -> None:
     except DBAPIError as error:
         raise MigrationError(f"database {engine.url.render_as_string()} cannot be read: {reason(error)}") from error
     if revision != head:
-        raise MigrationError("the database is not at this version's tables; run `python -m bot.database.migrate`")
+        raise MigrationError("the database is not at this version's tables; run `kefu migrate`")
 
 
 def differences(engine: Engine) -> list[object]:
@@ -131,7 +131,7 @@ def _config(connection: Connection) -> Config:
 def main(argv: Sequence[str] | None = None) -> int:
     from bot import settings
 
-    parser = argparse.ArgumentParser(prog="python -m bot.database.migrate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="kefu migrate", description=__doc__)
     parser.add_argument("--force", action="store_true", help="accepted for symmetry; a migration runs once anyway")
     parser.add_argument("--revise", metavar="MESSAGE", help="developers: write a migration for changed tables, no more")
     options = parser.parse_args(argv)

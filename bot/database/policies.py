@@ -157,7 +157,7 @@ class Policies:
             return self.values[key]
         except KeyError:
             raise PolicyError(
-                f"policy {key!r} is missing; `python -m bot.database.migrate` adds the defaults, or insert the row"
+                f"policy {key!r} is missing; `kefu migrate` adds the defaults, or insert the row"
             ) from None
 
     def integer(self, key: str) -> int:

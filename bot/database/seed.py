@@ -1,4 +1,4 @@
-"""Fill an empty database with the demo shop: `python -m bot.database.seed`.
+"""Fill an empty database with the demo shop: `kefu seed`.
 
 The same rows every time for the same `--today` (midnight UTC; the default is the day of seeding, so that some orders
 are on their way right now). A shop with its own data is never touched.
@@ -247,7 +247,7 @@ def _wipe(session: Session) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     from bot import settings
 
-    parser = argparse.ArgumentParser(prog="python -m bot.database.seed", description=__doc__)
+    parser = argparse.ArgumentParser(prog="kefu seed", description=__doc__)
     parser.add_argument(
         "--force", action="store_true", help="replace the demo shop that is there; its orders and changes are lost"
     )

@@ -19,4 +19,4 @@ def check_database(engine: Engine) -> None:
         raise DatabaseNotReady(f"the database {place} cannot be opened: {reason}") from error
     if not has_tables:
         place = engine.url.render_as_string(hide_password=True)
-        raise DatabaseNotReady(f"the database {place} has no tables; run `python -m bot.database.migrate` first")
+        raise DatabaseNotReady(f"the database {place} has no tables; run `kefu migrate` first")

@@ -41,7 +41,7 @@ def test_migrate_says_what_it_did_and_the_second_time_that_nothing_was_to_do(com
 
 def test_seed_without_tables_names_the_command_that_makes_them(command: Command) -> None:
     status, _, err = command(seed.main)
-    assert (status, err) == (1, "the database is not at this version's tables; run `python -m bot.database.migrate`\n")
+    assert (status, err) == (1, "the database is not at this version's tables; run `kefu migrate`\n")
 
 
 def test_a_database_that_cannot_be_reached_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

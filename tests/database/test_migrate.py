@@ -70,7 +70,7 @@ def inspect_last_table() -> str:
 
 
 def test_a_process_that_needs_the_tables_says_which_command_makes_them(database: Engine) -> None:
-    with pytest.raises(MigrationError, match=r"run `python -m bot\.database\.migrate`"):
+    with pytest.raises(MigrationError, match=r"run `kefu migrate`"):
         require_current(database)
     migrate(database)
     require_current(database)

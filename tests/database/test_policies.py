@@ -9,7 +9,7 @@ def test_every_default_has_its_own_key_and_a_help_sentence() -> None:
 
 
 def test_a_missing_policy_names_itself_and_the_remedy() -> None:
-    with pytest.raises(PolicyError, match=r"'return_window_days' is missing; `python -m bot\.database\.migrate`"):
+    with pytest.raises(PolicyError, match=r"'return_window_days' is missing; `kefu migrate`"):
         Policies({}).integer("return_window_days")
 
 

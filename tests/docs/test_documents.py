@@ -133,3 +133,14 @@ def test_secret_settings_show_no_value_in_the_table():
     for setting in BY_NAME.values():
         if setting.secret:
             assert f"| `{setting.variable}` |  |" in readme
+
+
+@pytest.mark.parametrize("given", [["train", "--help"], ["train", "nonsense"]])
+def test_a_verb_alone_names_its_commands(given):
+    run = subprocess.run(
+        [sys.executable, "-m", "bot", *given], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    said = run.stdout if given[1] == "--help" else run.stderr
+    assert run.returncode == (0 if given[1] == "--help" else 2)
+    assert "kefu train nlu " in said
+    assert "kefu import" not in said

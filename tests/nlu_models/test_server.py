@@ -214,7 +214,7 @@ def test_a_missing_model_is_one_sentence_that_names_the_command(tmp_path):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert out == ""
-    assert "python -m nlu_models.train intent" in err
+    assert "kefu train nlu" in err
     assert "Traceback" not in err
 
 
