@@ -10,7 +10,7 @@ from ensemble import artifact
 from ensemble.artifact import ArtifactError
 from nlu_models import bert, gate, training
 from nlu_models.dataset import Example
-from nlu_models.fusion import Cascade, Fusion, choose
+from nlu_models.fusion import WAYS, Cascade, Fusion, better, choose
 from nlu_models.intent import CHEAP, MEMBERS, IntentModel
 from nlu_models.scope import Scope
 from tests.nlu_models.conftest import examples_of
@@ -159,8 +159,25 @@ def test_the_chosen_fusion_beats_the_best_member_on_new_rows():
     new_scores, new_labels = made_scores(2000, seed=1)
     accuracy = (chosen(new_scores).argmax(axis=1) == new_labels).mean()
     assert accuracy > (new_scores[0].argmax(axis=1) == new_labels).mean() + 0.02
-    assert {trial.way for trial in trials} == {*MEMBERS, "average", "weighted", "vote", "stacked"}
+    assert {trial.way for trial in trials} == {*MEMBERS, *WAYS}
     assert trials[0].way == chosen.way
+
+
+def test_within_the_noise_the_ways_are_blended_and_stored_whole():
+    chosen, _ = choose(MEMBERS, *made_scores())
+    assert chosen.way == "blend"
+    again = Fusion.from_json(json.loads(json.dumps(chosen.to_json())))
+    new, _ = made_scores(50, seed=2)
+    np.testing.assert_allclose(again(new), chosen(new))
+    np.testing.assert_allclose(again(new).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(("wins", "losses", "expected"), [(3, 0, False), (12, 2, True), (12, 8, False), (0, 5, False)])
+def test_better_means_beyond_two_standard_errors_on_the_same_rows(wins, losses, expected):
+    this, that = np.ones((2, 200), dtype=bool)
+    that[:wins] = False
+    this[wins : wins + losses] = False
+    assert better(this, that) == expected
 
 
 def test_a_member_that_is_alone_right_is_chosen_alone_or_as_good():
