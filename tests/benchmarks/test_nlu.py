@@ -57,6 +57,7 @@ def test_every_system_is_measured_and_scope_is_read_at_a_threshold_of_validation
         "weighted",
         "vote",
         "stacked",
+        "blend",
         "all members",
         "kefu",
     }
