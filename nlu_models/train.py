@@ -1,6 +1,6 @@
 """`kefu train nlu|reply`: train, measure, and put the new model in place of the old one if it is better.
 
-kefu train nlu       BERT and its ensemble -> <home>/models/intent
+kefu train nlu        BERT and its ensemble -> <home>/models/intent
 kefu train reply      GPT-2: intents and replies -> <home>/models/reply
 kefu rollback KIND    the previous model of a kind goes live again
 """

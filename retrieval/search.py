@@ -219,7 +219,12 @@ class Search:
             asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
             ranked = self._ranked(asked, text, exclude=known)
         hits = tuple((_extreme(ranked, by_price(text)) or self._varied(ranked, limit))[:limit])
-        relaxed = () if hits else self._relaxed(asked, text, known, language, limit)
+        near = hits and max(hit.score for hit in hits) >= self.product_side.weights.threshold
+        relaxed = () if near else self._relaxed(asked, text, known, language, limit)
+        if hits and relaxed and max(hit.score for hit in relaxed) >= self.product_side.weights.threshold:
+            hits = ()  # socks are on the shelf of the running shoes, but those, a little dearer, are what was named
+        elif hits:
+            relaxed = ()
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
         return ProductHits(hits, _remember(asked, hits), relaxed)

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from sqlalchemy import delete
 
@@ -70,6 +71,21 @@ def test_what_is_sold_out_in_the_wished_colour_is_offered_as_a_near_miss(search)
     found = search.products("and in blue, in stock?", language="en", previous=first.filters)
     assert found.hits == ()
     assert "runner" in names(found.relaxed)
+
+
+def test_what_is_named_and_dearer_comes_before_what_only_shares_its_shelf(search):
+    socks = Product("socks", {"en": "Hiking socks", "zh": "徒步袜"}, {"en": "Wool.", "zh": "羊毛。"}, "shoes", "Fjell", {},
+                    (Variant("s1", {"size": "42"}, 1900, 5),))  # fmt: skip
+    search.apply(Change(products=(socks,)))
+    weights = search.product_side.weights
+    [hit] = search.products("running shoes under 30", language="en").hits
+    far = np.log(hit.score / (1 - hit.score))
+    search.product_side.weights = replace(weights, bias=weights.bias - far - 1)  # socks are on the shelf, no more
+    found = search.products("running shoes under 30", language="en")
+    assert found.hits == ()
+    assert "runner" in names(found.relaxed)
+    search.apply(Change(products_gone=("runner", "boot")))  # nothing is nearer to what was named
+    assert names(search.products("running shoes under 30", language="en").hits) == ["socks"]
 
 
 def test_cheaper_means_cheaper_than_what_was_shown(search):
