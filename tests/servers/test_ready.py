@@ -19,7 +19,7 @@ def thaw():
 
 
 def held(kind):
-    return sum(isinstance(each, kind) for each in gc.get_objects())
+    return sum(type(each) is kind for each in gc.get_objects())
 
 
 def test_what_is_held_when_ready_is_left_out_of_later_collections(capsys):
