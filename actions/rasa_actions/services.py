@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from actions.order_desk.outcomes import Assess
+from actions.rasa_actions.gate import Gate
 from bot.database.base import utc_now
 from bot.database.engine import Sessions
 
@@ -59,3 +60,4 @@ class Services:
     clock: Callable[[], datetime] = field(default=utc_now)
     # Well below the turn's own limit; a hanging action becomes an apology and a person.
     budget_seconds: float = 8.0
+    gate: Gate = field(default_factory=Gate)

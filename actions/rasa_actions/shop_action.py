@@ -148,9 +148,10 @@ class ShopAction(Action):  # type: ignore[misc]  # rasa_sdk ships no types
         """The answer, or what a customer is told instead. A thread, so that the server is never blocked."""
         loop = asyncio.get_running_loop()
         try:
-            return await asyncio.wait_for(
-                loop.run_in_executor(self.services.threads, answer, call), self.services.budget_seconds
-            )
+            async with self.services.gate.entered():
+                return await asyncio.wait_for(
+                    loop.run_in_executor(self.services.threads, answer, call), self.services.budget_seconds
+                )
         except TimeoutError:
             log.error("%s: message %s took over %s s", self.name(), call.message_id, self.services.budget_seconds)
         except Exception as error:
