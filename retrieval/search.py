@@ -219,9 +219,10 @@ class Search:
             asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
             ranked = self._ranked(asked, text, exclude=known)
         hits = tuple((_extreme(ranked, by_price(text)) or self._varied(ranked, limit))[:limit])
-        near = hits and max(hit.score for hit in hits) >= self.product_side.weights.threshold
-        relaxed = () if near else self._relaxed(asked, text, known, language, limit)
-        if hits and relaxed and max(hit.score for hit in relaxed) >= self.product_side.weights.threshold:
+        least = self.product_side.weights.threshold
+        only_near = not suggest and all(hit.score < least for hit in hits)  # ideas are meant to be no more than near
+        relaxed = self._relaxed(asked, text, known, language, limit) if only_near or not hits else ()
+        if any(hit.score >= least for hit in relaxed):
             hits = ()  # socks are on the shelf of the running shoes, but those, a little dearer, are what was named
         elif hits:
             relaxed = ()

@@ -84,6 +84,8 @@ def test_what_is_named_and_dearer_comes_before_what_only_shares_its_shelf(search
     found = search.products("running shoes under 30", language="en")
     assert found.hits == ()
     assert "runner" in names(found.relaxed)
+    ideas = search.products("running shoes under 30", language="en", suggest=True)  # stay within what may be spent
+    assert (names(ideas.hits), ideas.relaxed) == (["socks"], ())
     search.apply(Change(products_gone=("runner", "boot")))  # nothing is nearer to what was named
     assert names(search.products("running shoes under 30", language="en").hits) == ["socks"]
 
