@@ -58,7 +58,8 @@ def wire(settings: Settings) -> Services:
     engine = open_engine(str(settings.database_url), pool_size=THREADS)
     readers = open_readers(engine)
     models = settings.models
-    encoder = loaded("python -m nlu_models.encoders prepare", search_encoder, str(settings.encoder), models)
+    names = settings.encoder, models, settings.english_encoder
+    encoder = loaded("python -m nlu_models.encoders prepare", search_encoder, *names)
     search = loaded("kefu index", Search.open, models / "index", encoder)
     recommender = loaded(
         "kefu train recommend",

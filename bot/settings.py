@@ -107,6 +107,12 @@ SETTINGS = (
         "Sentence encoder (BERT): a hub name, a local folder, or offline: the multilingual weights inside an installed package.",
     ),
     Setting(
+        "english_encoder",
+        str,
+        "offline-en",
+        "English encoder that joins the multilingual one: offline-en (fast), offline-large (most right, slower), a hub name, a local folder, or none.",
+    ),
+    Setting(
         "gpt2",
         str,
         "own",

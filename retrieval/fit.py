@@ -202,25 +202,31 @@ def measured(held: Array, has: np.ndarray[Any, np.dtype[np.bool_]], least: float
 
 def main(arguments: Sequence[str] | None = None) -> int:
     from bot import settings as bot_settings
+    from bot.settings import BY_NAME
 
     settings = bot_settings.load()
-    encoder = search_encoder(str(settings.encoder), settings.models, threads=2)
+    encoder = search_encoder(settings.encoder, settings.models, settings.english_encoder, threads=2)
     passages = demo_passages()
     side = side_of(passages, encoder)
     topics = {passage.id: passage.topic for passage in passages}
     questions = read_questions()
     asked = weigh(side, topics, questions, encoder)
     has = np.array([question.topic is not None for question in questions])
-    out: dict[str, Any] = {"encoder": encoder.name}
-    for name, question in (("any_encoder", False), ("with_question", True)):
+    out: dict[str, Any] = json.loads(FITTED.read_text(encoding="utf-8"))
+
+    def passages_with(*, question: bool) -> dict[str, Any]:
         held = out_of_fold(asked, [each.topic for each in questions], Weights(), question=question)
         least = threshold(held[:, 0], has)
         made = replace(model(asked, Weights(), question=question), threshold=least)
-        out[name] = {**made.to_json(), "scales": []}
-        out[f"{name}_out_of_fold"] = measured(held, has, least)
-        print(name, out[f"{name}_out_of_fold"], "threshold", least)
-    out["products"], out["products_out_of_fold"] = products(Search.open(settings.models / KIND, encoder))
-    print("products", out["products_out_of_fold"], "threshold", out["products"]["threshold"])
+        found = measured(held, has, least)
+        print("with the question" if question else "any encoder", found, "threshold", least)
+        return {**made.to_json(), "scales": [], "out_of_fold": found}
+
+    out["with_question"][encoder.name] = passages_with(question=True)
+    if settings.english_encoder == BY_NAME["english_encoder"].default:  # what all others start from
+        out["any_encoder"] = passages_with(question=False)
+        out["products"], out["products_out_of_fold"] = products(Search.open(settings.models / KIND, encoder))
+        print("products", out["products_out_of_fold"], "threshold", out["products"]["threshold"])
     FITTED.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
     print(FITTED)
     return 0

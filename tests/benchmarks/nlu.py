@@ -2,8 +2,9 @@
 
 Each data set is split by its authors; training and choosing happen on train (and validation) rows alone, and the rows
 are proven disjoint from the test rows before anything is trained. What is trained is what ships: `KEFU_TRAIN_SIZE=full`
-with an English encoder and a multilingual second one (Chinese: the multilingual one alone). System `kefu` is the model
-as it is served, cascade and all. Folders read: banking77, clinc150, hwu64, hint3*, smp2017_zh.
+with an English encoder and a second one: the multilingual, or KEFU_ENGLISH_ENCODER where that names another English one
+(Chinese: the multilingual one alone). System `kefu` is the model as it is served, cascade and all. Folders read:
+banking77, clinc150, hwu64, hint3*, smp2017_zh.
 """
 
 import gzip
@@ -135,7 +136,8 @@ def run(
     """
     split = disjoint(split)
     config = replace(training.SIZES[arguments.size], seed=arguments.seed)
-    second = encoders.resolve(split.second, home) if split.second and arguments.size == "full" else None
+    beside = split.second and (arguments.second or split.second)
+    second = encoders.resolve(beside, home) if beside and arguments.size == "full" else None
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as work:
         if arguments.kept:
@@ -314,6 +316,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = report.parser("nlu", "Intents, scope and calibration on public data sets")
     parser.add_argument("--only", action="append", help="name of a data set; may be repeated")
     parser.add_argument("--size", choices=["small", "full"], default="full", help="the recipe of KEFU_TRAIN_SIZE")
+    parser.add_argument("--second", metavar="ENCODER", help="second encoder of the English sets (see above)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda: where training runs")
     parser.add_argument(
@@ -330,7 +333,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-diet", action="store_true", help="leave DIET and the speed rows out")
     arguments = parser.parse_args(argv)
     arguments.diet = [] if arguments.no_diet else arguments.diet or ["banking77"]
-    home = Path(settings.load().home)
+    configured = settings.load()
+    home = Path(configured.home)
+    if arguments.second is None and configured.english_encoder not in ("offline-en", "none"):
+        arguments.second = configured.english_encoder
     chosen = [each for each in splits(arguments.data) if not arguments.only or each.name in arguments.only]
     if not chosen:
         print(f"bench nlu: no data sets in {arguments.data}")

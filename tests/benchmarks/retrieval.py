@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=6000, help="training pairs of AFQMC that are learnt from")
     arguments = parser.parse_args(argv)
     settings = bot_settings.load()
-    encoder = search_encoder(str(settings.encoder), settings.models, threads=2)
+    encoder = search_encoder(settings.encoder, settings.models, settings.english_encoder, threads=2)
     set_threads(1)
     runs: Mapping[str, Callable[[], list[Row]]] = {
         "synthetic_100k": lambda: synthetic(100_000),
