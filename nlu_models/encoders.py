@@ -136,7 +136,7 @@ def prepare_large(home: Path, *, force: bool = False) -> artifact.Manifest:
         EncoderError: a wheel is not installed, or what they hold is not what was measured.
     """
     folder = home / "models" / LARGE
-    checksum = artifact.sha256_of(LARGE_SHA256, LAYOUT)
+    checksum = artifact.sha256_of(LARGE_SHA256, LAYOUT, str(sentence_export.LARGE_STRENGTH))
     if not force and artifact.is_current(folder, LARGE, checksum):
         return artifact.read_manifest(folder, LARGE)
     parts = [_part(number) for number in range(1, LARGE_WHEELS + 1)]
@@ -148,7 +148,7 @@ def prepare_large(home: Path, *, force: bool = False) -> artifact.Manifest:
                     shutil.copyfileobj(held, out)
         _unpack(whole, made)
         whole.unlink()
-        sentence_export.export(made, _texts(config(made), ("en",)))
+        sentence_export.export(made, _texts(config(made), ("en",)), strength=sentence_export.LARGE_STRENGTH)
         files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
         return artifact.save(folder, LARGE, files, data_sha256=checksum)
 

@@ -8,6 +8,7 @@ over the best passage's score and the question itself. Everything is chosen and 
 wishes) are held out, so what is measured is documents that were never seen.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -200,10 +201,15 @@ def measured(held: Array, has: np.ndarray[Any, np.dtype[np.bool_]], least: float
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     from bot import settings as bot_settings
     from bot.settings import BY_NAME
 
+    parser = argparse.ArgumentParser(prog="python -m retrieval.fit", description=__doc__)
+    parser.add_argument(
+        "--most", type=float, default=MOST_ANSWERED, help="share of the questions without an answer that may get one"
+    )
+    arguments = parser.parse_args(argv)
     settings = bot_settings.load()
     encoder = search_encoder(settings.encoder, settings.models, settings.english_encoder, threads=2)
     passages = demo_passages()
@@ -216,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def passages_with(*, question: bool) -> dict[str, Any]:
         held = out_of_fold(asked, [each.topic for each in questions], Weights(), question=question)
-        least = threshold(held[:, 0], has)
+        least = threshold(held[:, 0], has, arguments.most)
         made = replace(model(asked, Weights(), question=question), threshold=least)
         found = measured(held, has, least)
         print("with the question" if question else "any encoder", found, "threshold", least)
