@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ensemble.stacking import OverlappingSplits
-from nlu_models import bert, dataset, folding, training
+from nlu_models import bert, branch, dataset, folding, training
 from nlu_models.dataset import Example
 from nlu_models.intent import MEMBERS, SECOND, IntentModel
 from tests.nlu_models.conftest import examples_of
@@ -115,3 +115,18 @@ def test_the_second_stage_keeps_the_second_encoder_from_texts_the_first_members_
     english = [example.text for example in refitted.validation if example.language == "en"]
     asked = refitted.model.members.ask(english, first, middle)
     assert (np.isnan(asked.scores[4]).all(axis=1) == middle.settled(asked.scores[:4])).all()
+
+
+def test_int8_is_fitted_to_texts_it_is_not_measured_on_and_never_to_a_handful_of_names():
+    def texts(count, readable=None):
+        known = np.ones(count, dtype=bool) if readable is None else readable
+        written = [f"text {number}" for number in range(count)]
+        return branch.Texts(written, None, None, np.zeros((count, 2)), np.zeros(count, int), 2, known)
+
+    held = np.arange(300)
+    fitted_to = branch.smoothed_on(texts(600), held)
+    assert len(fitted_to) >= branch.SMOOTHED_ON
+    assert not set(fitted_to) & {f"text {number}" for number in held}
+    assert len(branch.smoothed_on(texts(320), held)) >= branch.SMOOTHED_ON, "twenty names are left: all texts are used"
+    some = np.arange(400) % 2 == 0
+    assert branch.smoothed_on(texts(400, some), np.arange(0)) == [f"text {number}" for number in range(0, 400, 2)]
