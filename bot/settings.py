@@ -110,7 +110,7 @@ SETTINGS = (
         "english_encoder",
         str,
         "offline-en",
-        "English encoder that joins the multilingual one: offline-en (fast), offline-large (most right, slower), a hub name, a local folder, or none.",
+        "English encoder that joins the multilingual one in search: offline-en (fast), offline-large (most right, slower), a hub name, a local folder, or none.",
     ),
     Setting(
         "gpt2",

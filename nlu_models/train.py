@@ -28,6 +28,9 @@ from nlu_models.intent import KIND, IntentModel
 PROJECT = Path(__file__).resolve().parent.parent
 NLU_DATA = PROJECT / "bot" / "dialogue" / "data" / "nlu"
 GATE_DATA = PROJECT / "tests" / "benchmarks" / "data"
+# The full size: another BERT that errs elsewhere. MiniLM tuned in all its layers is right on 0.917 of HWU64's test,
+# offline-large in its upper two on 0.911, at five times the work.
+SECOND_OF = {"offline": "offline-en", "offline-en": "offline", "offline-large": "offline"}
 LAYOUT = "2"  # raise when the trained files change: it is part of the checksum that training skips by
 
 
@@ -68,7 +71,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--lora", type=int, default=0, metavar="RANK", help="adapters of this rank only"
     )
     verbs.choices["intent"].add_argument(
-        "--second", metavar="ENCODER", help="a second BERT beside KEFU_ENCODER, or none (default: KEFU_ENGLISH_ENCODER"
+        "--second", metavar="ENCODER", help="a second BERT beside KEFU_ENCODER, or none (default: the other offline one"
         " with --size full, none with small)",
     )  # fmt: skip
     back = verbs.add_parser("rollback", help="put the previous model in place again")
@@ -76,20 +79,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def second_of(encoder: str, english: str, size: str, wanted: str | None) -> str | None:
-    """The name of the second encoder, if there is to be one: another BERT that errs elsewhere.
-
-    Args:
-        encoder, english: the settings of these names.
-        wanted: what was asked for by name.
-    """
+def second_of(encoder: str, size: str, wanted: str | None) -> str | None:
+    """The name of the second encoder, if there is to be one."""
     if wanted is not None:
         return None if wanted == "none" else wanted
-    if size != "full":
-        return None
-    if encoder in encoders.ENGLISH_ONLY:
-        return "offline"
-    return english if encoder == "offline" and english != "none" else None
+    return SECOND_OF.get(encoder) if size == "full" else None
 
 
 def device_of(wanted: str) -> str:
@@ -108,7 +102,7 @@ def _train_intent(chosen: Any, arguments: argparse.Namespace, console: Console) 
     encoder = encoders.resolve(chosen.encoder, Path(chosen.home))
     config = SIZES[size]
     config = replace(config, seed=arguments.seed, tune=replace(config.tune, lora_rank=arguments.lora))
-    second_name = second_of(chosen.encoder, chosen.english_encoder, size, arguments.second)
+    second_name = second_of(chosen.encoder, size, arguments.second)
     second = encoders.resolve(second_name, Path(chosen.home)) if second_name else None
     pretrained = [_fingerprint(folder) for folder in (encoder, second) if folder]
     checksum = artifact.sha256_of(*sources, *pretrained, repr(config), LAYOUT)
@@ -135,7 +129,7 @@ def _train_intent(chosen: Any, arguments: argparse.Namespace, console: Console) 
                 config,
                 Path(name),
                 second=second,
-                second_english_only=second_name in (*encoders.ENGLISH_ONLY, chosen.english_encoder),
+                second_english_only=second_name in encoders.ENGLISH_ONLY,
                 device=device_of(chosen.device),
                 threads=chosen.torch_threads,
                 say=lambda text: console.print(f"intent: {text}"),

@@ -2,9 +2,8 @@
 
 Each data set is split by its authors; training and choosing happen on train (and validation) rows alone, and the rows
 are proven disjoint from the test rows before anything is trained. What is trained is what ships: `KEFU_TRAIN_SIZE=full`
-with an English encoder and a second one: the multilingual, or KEFU_ENGLISH_ENCODER where that names another English one
-(Chinese: the multilingual one alone). System `kefu` is the model as it is served, cascade and all. Folders read:
-banking77, clinc150, hwu64, hint3*, smp2017_zh.
+with an English encoder and a multilingual second one (Chinese: the multilingual one alone). System `kefu` is the model
+as it is served, cascade and all. Folders read: banking77, clinc150, hwu64, hint3*, smp2017_zh.
 """
 
 import gzip
@@ -316,7 +315,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = report.parser("nlu", "Intents, scope and calibration on public data sets")
     parser.add_argument("--only", action="append", help="name of a data set; may be repeated")
     parser.add_argument("--size", choices=["small", "full"], default="full", help="the recipe of KEFU_TRAIN_SIZE")
-    parser.add_argument("--second", metavar="ENCODER", help="second encoder of the English sets (see above)")
+    parser.add_argument("--second", metavar="ENCODER", help="second encoder of the English sets, by name")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda: where training runs")
     parser.add_argument(
@@ -333,10 +332,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-diet", action="store_true", help="leave DIET and the speed rows out")
     arguments = parser.parse_args(argv)
     arguments.diet = [] if arguments.no_diet else arguments.diet or ["banking77"]
-    configured = settings.load()
-    home = Path(configured.home)
-    if arguments.second is None and configured.english_encoder not in ("offline-en", "none"):
-        arguments.second = configured.english_encoder
+    home = Path(settings.load().home)
     chosen = [each for each in splits(arguments.data) if not arguments.only or each.name in arguments.only]
     if not chosen:
         print(f"bench nlu: no data sets in {arguments.data}")

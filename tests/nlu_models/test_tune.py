@@ -19,11 +19,9 @@ def test_each_method_finds_a_finished_trial(tiny_encoder, method):
 
 
 def test_the_full_size_brings_the_other_encoder_along():
-    assert train.second_of("offline", "offline-en", "full", None) == "offline-en"
-    assert train.second_of("offline", "offline-large", "full", None) == "offline-large"
-    assert train.second_of("offline", "none", "full", None) is None
-    assert train.second_of("offline-large", "offline-en", "full", None) == "offline"
-    assert train.second_of("offline", "offline-en", "small", None) is None
-    assert train.second_of("/some/folder", "offline-en", "full", None) is None
-    assert train.second_of("offline", "offline-en", "small", "/some/folder") == "/some/folder"
-    assert train.second_of("offline", "offline-en", "full", "none") is None
+    assert train.second_of("offline", "full", None) == "offline-en"
+    assert train.second_of("offline-large", "full", None) == "offline"
+    assert train.second_of("offline", "small", None) is None
+    assert train.second_of("/some/folder", "full", None) is None
+    assert train.second_of("offline", "small", "/some/folder") == "/some/folder"
+    assert train.second_of("offline", "full", "none") is None
