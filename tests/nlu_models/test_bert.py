@@ -53,9 +53,8 @@ def own_vectors(folder, texts):
 def test_the_cut_model_says_what_the_whole_one_says(mpnet, frozen):
     parts = bert.load(mpnet, frozen=frozen)
     vectors = bert.embed(parts, bert.Hidden(parts, TEXTS))
-    np.testing.assert_allclose(
-        vectors, own_vectors(mpnet, TEXTS), atol=0.02
-    )  # hidden states are kept in half precision
+    # hidden states are kept in half precision
+    np.testing.assert_allclose(vectors, own_vectors(mpnet, TEXTS), atol=0.02)
 
 
 def test_distances_matter(mpnet):

