@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.artifact import Artifact, Content
+from retrieval.accessories import goes_with
 from retrieval.encoder import Rows
 from retrieval.index import VectorIndex
 from retrieval.lexical import K1, LexicalIndex, is_han, title_tokens
@@ -53,6 +54,7 @@ class Weights:
     doubt: float = 0.0  # of what known questions without an answer are nearer than those with one; below zero
     asked: tuple[float, ...] = ()  # of the question's own row: what kind of question has an answer; () no opinion
     agreed: float = 0.0  # of likeness to what the best candidates have in common; orders, decides nothing
+    beside: float = 0.0  # taken from what only goes with the thing that is asked for; orders, decides nothing
     bias: float = -5.0
     threshold: float = 0.5
 
@@ -77,7 +79,8 @@ class Weights:
 class Candidate:
     """A found id with its probability of being what was asked for, and the two sides it came from.
 
-    `place` orders: the probability, less where the candidate is unlike what the best ones have in common.
+    `place` orders: the probability, less where the candidate is unlike what the best ones have in common, or only goes
+    with what is asked for.
     """
 
     id: str
@@ -192,7 +195,8 @@ class Hybrid:
             return []
         logits = features @ self.weights.vector() + self.weights.bias + self._answerable(text, row)
         logits = logits - ELSEWHERE * self._elsewhere(ids, text, row)
-        scores, places = (1 / (1 + np.exp(-each)) for each in (logits, logits + self._agreement(ids, logits, text)))
+        ordered = logits + self._agreement(ids, logits, text) - self.weights.beside * self._beside(ids, text)
+        scores, places = (1 / (1 + np.exp(-each)) for each in (logits, ordered))
         found = [
             Candidate(id, float(score), float(cosine), said.get(id, 0.0), float(place))
             for id, score, cosine, place in zip(ids, scores, cosines, places, strict=True)
@@ -232,6 +236,11 @@ class Hybrid:
         topics = [self.topic_of(id) for id in ids]
         translated = {topic for topic, there in zip(topics, own, strict=True) if there and topic}
         return ~own & np.array([topic not in translated for topic in topics], dtype=bool)
+
+    def _beside(self, ids: Sequence[str], text: str) -> Array:
+        if not self.weights.beside:
+            return np.zeros(len(ids))
+        return np.array([goes_with(self._title_of(id), text) for id in ids], dtype=np.float64)
 
     def _agreement(self, ids: Sequence[str], logits: Array, text: str) -> Array:
         """(ids,) to be added to the logits, 0 for the best: pseudo-relevance feedback (Rocchio 1971) on what was found.

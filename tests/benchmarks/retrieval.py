@@ -11,7 +11,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from nlu_models import guard
 from retrieval import calibrate, metrics
 from retrieval.documents import Passage
 from retrieval.encoder import Encoder, as_headings, search_encoder, unit
+from retrieval.filters import understand
 from retrieval.fit import demo_passages, side_of
 from retrieval.hybrid import Hybrid, row_id
 from retrieval.index import VectorIndex, has_gpu, set_threads
-from retrieval.lexical import LexicalIndex, tokens
+from retrieval.lexical import LexicalIndex, normalise, tokens
+from retrieval.lexicon import Vocabulary
 from tests.benchmarks import report
 from tests.benchmarks.report import Row
 
@@ -248,12 +250,21 @@ def best_score(side: Hybrid, encoder: Encoder, question: str) -> float:
 
 
 def rankings(
-    side: Hybrid, encoder: Encoder, questions: Sequence[str], *, wide: int, among: set[str] | None = None
+    side: Hybrid,
+    encoder: Encoder,
+    questions: Sequence[str],
+    *,
+    wide: int,
+    among: Callable[[str], Collection[str]] | None = None,
 ) -> Iterator[dict[str, list[str]]]:
-    """For each question what the hybrid, BM25 alone and dense alone put first; all over the same texts."""
+    """For each question what the hybrid, BM25 alone and dense alone put first; all over the same texts.
+
+    Args:
+        among: ids that the hybrid may show for a question.
+    """
     rows = np.concatenate([encoder.encode_queries(questions[s : s + 256]) for s in range(0, len(questions), 256)])
     for question, row in zip(questions, rows, strict=True):
-        ranked = side.rank(question, row, candidates=wide, allowed=among.__contains__ if among else None)
+        ranked = side.rank(question, row, candidates=wide, allowed=among(question).__contains__ if among else None)
         dense = side.dense.search(row[None], wide * 4)[0]
         yield {
             "kefu": [candidate.id for candidate in ranked],
@@ -307,7 +318,7 @@ def stackfaq(folder: Path, encoder: Encoder) -> list[Row]:
 
 
 def chorus(folder: Path, encoder: Encoder) -> list[Row]:
-    """Judged-only NDCG@10 over the whole catalogue."""
+    """Judged-only NDCG@10 over the whole catalogue. A brand that is named narrows, as it does in `retrieval.search`."""
     with gzip.open(folder / "products.jsonl.gz", "rt", encoding="utf-8") as held:
         products = [json.loads(line) for line in held]
     with (folder / "ratings.csv").open(encoding="utf-8") as held:
@@ -331,9 +342,16 @@ def chorus(folder: Path, encoder: Encoder) -> list[Row]:
         calibrate.calibrated(rows, {}, calibrate.known_questions(encoder), encoder.name).products,
         lambda id: titles.get(id, ""),
     )
+    makers = {product["id"]: str(product["supplier"]) for product in products}
+    words = Vocabulary(brands={normalise(maker): maker for maker in makers.values()})
+
+    def judged_of_brand(question: str) -> set[str]:
+        brand = understand(question, words).brand
+        return {id for id in ids if brand in (None, makers[id])}
+
     out: dict[str, list[float]] = {}
     for ranked, (_, gains) in zip(
-        rankings(side, encoder, list(ratings), wide=len(texts), among=set(ids)), ratings.items(), strict=True
+        rankings(side, encoder, list(ratings), wide=len(texts), among=judged_of_brand), ratings.items(), strict=True
     ):
         for system, order in ranked.items():
             judged = metrics.judged_only(order, gains)

@@ -1,0 +1,92 @@
+"""What goes with a thing is not the thing: "tent" asks for tents, and a tent's footprint comes after them.
+
+The last word of an English compound, and of a Chinese one, says what it is: a mouse pad is a pad, 帐篷地布 a 地布. A
+name in which the word that was asked for only stands before such a word, or after "for", is of something that belongs
+to it. `retrieval.hybrid` puts those behind what may be the thing itself.
+"""
+
+import re
+from functools import lru_cache
+
+from retrieval.lexical import STOPWORDS, is_han, normalise, same_thing, stem
+
+# fmt: off
+GOES_WITH = frozenset(map(stem, (
+    "accessory", "accessories", "adapter", "adaptor", "battery", "bag", "bracket", "cable", "cartridge", "case",
+    "charger", "charging", "cleaner", "clip", "cord", "cover", "dock", "docking", "drum", "enclosure", "filter",
+    "footprint", "fuser", "groundsheet", "hanger", "holder", "holster", "hook", "hose", "ink", "insole", "label",
+    "laces", "lid", "liner", "lock", "mount", "mounting", "nozzle", "pad", "part", "parts", "peg", "pegs", "polish",
+    "pouch", "protector", "rack", "refill", "remote", "repair", "replacement", "ribbon", "roller", "screws", "shelf",
+    "skin", "sleeve", "spare", "stakes", "stand", "strap", "stylus", "toner", "tray", "trolley", "wipes",
+)))
+# fmt: on
+GOES_WITH_ZH = re.compile(
+    r"(?:保护|防水|防雨|防尘|专用|替换|备用|修补|清洁|收纳|充电)*"
+    r"(?:地布|地钉|地席|内胆|鞋带|鞋垫|支架|壳|套(?!装)|罩|膜|充电器|充电线|数据线|充电宝|电池|适配器|转换器|转接头|"
+    r"墨盒|硒鼓|滤芯|配件|零件|附件|挂钩|挂架|挂绳|背带|肩带|绑带|防风绳|收纳|包|袋|盒|垫|架|盖|刷|"
+    r"清洁剂|保养|修补|护理)"
+)
+AFTER = 2  # words that may stand between: "tablet security enclosure"
+_TAIL = re.compile(r"\s(?:for|with|without|in|under|below|against|that|which|to|on|from|by|at|of)\s.*$")
+_WORD = re.compile(r"[a-z0-9]+(?:['.][a-z0-9]+)*|[,;:()|\-–—+&]")
+# "keep my clothes dry" names no thing, so a dry bag may be just what is meant
+_DOES = re.compile(
+    r"\b(?:keep|store|carry|protect|charge|clean|fix|hang|hold|put|pack|mend|repair|organi[sz]e|transport|attach|lock)\b"
+)
+_NO_THING = frozenset({"something", "anything", "things", "stuff", "gift", "present", "dry", "warm", "cold", "safe"})
+_BELONGS = frozenset({"for", "fits", "fit", "compatible"})
+
+
+def goes_with(name: str, wish: str) -> bool:
+    """True where the name is of something for the thing that is asked for; never where the wish asks for such."""
+    asked = _asked(wish)
+    return asked is not None and _goes_with(name, asked)
+
+
+@lru_cache(maxsize=1_000)
+def _asked(wish: str) -> str | None:
+    """The word that says what is wanted; None where that is itself something that goes with another thing."""
+    said = normalise(wish).strip()
+    if is_han(said):
+        word = re.sub(r"[^\u3400-\u9fff]", "", said)
+        return word if len(word) >= 2 and not GOES_WITH_ZH.search(word) else None
+    if _DOES.search(said):
+        return None
+    words = [word for word in _words(_TAIL.sub("", said)) if word[0].isalnum() and word not in STOPWORDS]
+    if not words or words[-1] in _NO_THING or any(stem(word) in GOES_WITH for word in words):
+        return None
+    return stem(words[-1])
+
+
+@lru_cache(maxsize=200_000)
+def _goes_with(name: str, asked: str) -> bool:
+    name = normalise(name)
+    if is_han(asked):
+        after = [name[found.end() :] for found in re.finditer(re.escape(asked), name)]
+        return bool(after) and all(GOES_WITH_ZH.match(rest) for rest in after)
+    words = _words(name)
+    wanted = same_thing(asked)
+    places = [place for place, word in enumerate(words) if stem(word) in wanted]
+    return bool(places) and all(_before_one(words, place) or _after_for(words, place) for place in places)
+
+
+def _before_one(words: list[str], place: int) -> bool:
+    for word in words[place + 1 : place + 1 + AFTER]:
+        if not word[0].isalpha() or word in STOPWORDS or word in _BELONGS:
+            return False
+        if stem(word) in GOES_WITH:
+            return True
+    return False
+
+
+def _after_for(words: list[str], place: int) -> bool:
+    for word in reversed(words[:place]):
+        if word in _BELONGS:
+            return True
+        if not word[0].isalnum():
+            return False
+    return False
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
