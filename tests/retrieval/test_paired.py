@@ -57,5 +57,5 @@ def test_a_title_is_put_like_a_question_and_searched_like_a_text(paired):
 
 def test_no_texts_give_no_rows_and_the_name_tells_both(paired):
     assert paired.encode_queries([]).shape == (0, paired.dimension)
-    assert paired.name == "keywords+letters"
+    assert paired.name == f"keywords@{SHARE}+letters"
     assert paired.dimension == KeywordEncoder.dimension + 26
