@@ -17,8 +17,8 @@ import numpy as np
 from retrieval.encoder import Encoder, Rows, empty
 from retrieval.lexical import is_han
 
-# By retrieval.calibration.jsonl, right answers out of fold where 1.5 % of those without an answer get one: 61 % at 0.65,
-# 60 at 0.5, 59 at 0.4; beside the large English encoder 67, 65, and 66 at 0.75.
+# By retrieval.calibration.jsonl, right answers out of fold where 1.5 % of those without an answer get one: 61 % at
+# 0.65, 60 at 0.5, 59 at 0.4; beside the large English encoder 67, 65, and 66 at 0.75.
 SHARE = 0.65
 
 
