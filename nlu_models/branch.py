@@ -120,7 +120,10 @@ def fit(
 
 @dataclass(frozen=True)
 class Said:
-    """A branch about some rows: (rows, classes) chances of its members, logits, (rows,) signs of scope."""
+    """A branch about some rows: (rows, classes) chances of its members, logits, (rows,) signs of scope.
+
+    `elsewhere`: the similarity of the nearest training text of another intent, before fine-tuning.
+    """
 
     tuned: Scores
     linear: Scores
@@ -128,6 +131,7 @@ class Said:
     logits: bert.Floats
     nearest: NDArray[np.float64]
     nearest_pretrained: NDArray[np.float64]
+    elsewhere: NDArray[np.float64]
     energy: NDArray[np.float64]
 
 
@@ -149,6 +153,7 @@ def opinions(texts: Texts, branch: Branch, rows: Rows, off_topic: int | None) ->
         np.asarray(all_rows(logits), np.float32),
         all_rows(branch.close.nearest(unit)),
         all_rows(branch.neighbours.nearest(vectors)),
+        all_rows(branch.neighbours.nearest(vectors, beside=texts.labels[rows[asked]])),
         all_rows(scope.energy(logits, off_topic)),
     )
 

@@ -19,8 +19,9 @@ from ensemble.stacking import check_disjoint
 from nlu_models import bert, branch, dataset
 from nlu_models.branch import Branch, Texts
 from nlu_models.dataset import Example
-from nlu_models.intent import MEMBERS, OFF_TOPIC, SECOND, Opinions
+from nlu_models.intent import MEMBERS, OFF_TOPIC, SECOND, THIRD, Opinions
 from nlu_models.members import NGrams
+from nlu_models.third import Third, Vectors
 
 Rows = NDArray[np.int64]
 Split = tuple[Rows, Rows]
@@ -30,11 +31,12 @@ Step = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Fitted:
-    """All members fitted on the same rows: n-grams and a branch for each encoder."""
+    """All members fitted on the same rows: n-grams, a branch for each tuned encoder, and those of a third one."""
 
     rows: Rows
     ngrams: NGrams
     branches: tuple[Branch, ...]
+    third: Third | None = None
 
 
 def plan(
@@ -59,6 +61,7 @@ def fit(
     *,
     linear_strength: float,
     ngram_strength: float,
+    vectors: Vectors | None = None,
     held: Rows | None = None,
     earlier: Fitted | None = None,
     go_on: bool = False,
@@ -68,6 +71,7 @@ def fit(
     """Fit all members on `rows`.
 
     Args:
+        vectors: the texts as a third encoder sees them.
         earlier: members fitted before, whose neighbours' settings are kept; with `go_on` their BERTs learn on.
     """
     branches = []
@@ -88,11 +92,20 @@ def fit(
         )
     texts_read = [examples[row].text for row in rows]
     ngrams = NGrams.fit(texts_read, seen[0].labels[rows], seen[0].classes, strength=ngram_strength)
-    return Fitted(rows, ngrams, tuple(branches))
+    third = None
+    if vectors is not None:
+        before_third = earlier.third if earlier else None
+        third = Third.fit(vectors, rows, strength=linear_strength, held=held, like=before_third)
+    return Fitted(rows, ngrams, tuple(branches), third)
 
 
 def opinions(
-    examples: Sequence[Example], seen: Sequence[Texts], fitted: Fitted, held: Rows, off_topic: int | None
+    examples: Sequence[Example],
+    seen: Sequence[Texts],
+    fitted: Fitted,
+    held: Rows,
+    off_topic: int | None,
+    vectors: Vectors | None = None,
 ) -> Opinions:
     """What all members say about rows they were not fitted on.
 
@@ -103,7 +116,7 @@ def opinions(
     first = branch.opinions(seen[0], fitted.branches[0], held, off_topic)
     words = fitted.ngrams([examples[row].text for row in held])
     scores = [first.tuned, words, first.linear, first.neighbours]
-    more = {"nearest_pretrained": first.nearest_pretrained}
+    more = {"nearest_pretrained": first.nearest_pretrained, "elsewhere": first.elsewhere}
     for texts, other in zip(seen[1:], fitted.branches[1:], strict=True):
         said = branch.opinions(texts, other, held, off_topic)
         scores += [said.tuned, said.linear]
@@ -111,7 +124,12 @@ def opinions(
             "energy_2": said.energy,
             "nearest_2": said.nearest,
             "nearest_pretrained_2": said.nearest_pretrained,
+            "elsewhere_2": said.elsewhere,
         }
+    if vectors is not None and fitted.third is not None:
+        of_third, signs = fitted.third.opinions(vectors, held)
+        scores += list(of_third)
+        more |= signs
     return Opinions(np.stack(scores), first.logits, first.nearest, None, more)
 
 
@@ -127,9 +145,9 @@ def joined(parts: Sequence[Opinions]) -> Opinions:
     )
 
 
-def members_of(count: int) -> tuple[str, ...]:
-    """Names of the members of so many encoders."""
-    return MEMBERS if count == 1 else (*MEMBERS, *SECOND)
+def members_of(tuned: int, *, third: bool) -> tuple[str, ...]:
+    """Names of the members of so many tuned encoders, and of a third one."""
+    return (*MEMBERS, *(SECOND if tuned > 1 else ()), *(THIRD if third else ()))
 
 
 def best_epochs(fitted: Sequence[Fitted], number: int) -> int:

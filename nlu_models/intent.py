@@ -1,8 +1,8 @@
 """IntentModel: what does the customer want? Members, fusion, calibration and scope behind one call.
 
 What is word for word an example is answered from it. The cheap members (fine-tuned BERT, n-grams) see every other text;
-the linear model and the neighbours on pretrained vectors only the texts that the cheap ones leave open; a second BERT
-and GPT-2, where there are such, what then is open still.
+the linear model and the neighbours on pretrained vectors only the texts that the cheap ones leave open; a second BERT,
+a third encoder and GPT-2, where there are such, what then is open still.
 """
 
 import io
@@ -22,6 +22,8 @@ from nlu_models.fusion import Cascade, Fusion
 from nlu_models.members import LinearOnVectors, Neighbours, NGrams
 from nlu_models.onnx_encoder import FILES, OnnxEncoder
 from nlu_models.seen import Seen
+from nlu_models.third import FILES as THIRD_FILES
+from nlu_models.third import SentenceEncoder, Third
 
 KIND = "intent"
 OFF_TOPIC = "out_of_scope"
@@ -29,6 +31,7 @@ CHEAP = ("bert", "ngrams")
 DEAR = ("linear", "neighbours")
 MEMBERS = (*CHEAP, *DEAR)
 SECOND = ("bert_2", "linear_2")
+THIRD = ("linear_3", "neighbours_3")
 GPT2 = "gpt2"
 
 Gpt2Opinion = Callable[[Sequence[str]], tuple[Scores, NDArray[np.float64]]]
@@ -54,7 +57,7 @@ class Opinions:
     logits: NDArray[np.float32]
     nearest: NDArray[np.float64]
     likelihood: NDArray[np.float64] | None = None
-    more: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # signs of scope by name, (rows,) each
+    more: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # `scope.MORE` and `ELSEWHERE`, (rows,) each
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,6 @@ class Second:
     tuned: Neighbours
     english_only: bool = False
 
-    def reads(self, texts: Sequence[str]) -> NDArray[np.bool_]:
-        return np.array([not self.english_only or language.detect(text) != "zh" for text in texts], dtype=bool)
-
     def __call__(self, texts: Sequence[str], off_topic: int | None) -> tuple[Scores, Mapping[str, NDArray[np.float64]]]:
         """((2, texts, classes) chances, signs by name); every text must be one it reads."""
         encoded = self.encoder.encode(texts)
@@ -110,6 +110,15 @@ class Second:
             "nearest_pretrained_2": self.neighbours.nearest(vectors),
         }
         return np.stack([softmax(encoded.logits), self.linear(vectors)]), signs
+
+
+@dataclass(frozen=True)
+class ServedThird:
+    """A third encoder and its members; `english_only` as of the second."""
+
+    encoder: SentenceEncoder
+    members: Third
+    english_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,11 +133,13 @@ class Members:
     tuned: Neighbours  # on fine-tuned vectors, which cost nothing more; only their distance is used, for scope
     gpt2: Gpt2Opinion | None = None
     second: Second | None = None
+    third: ServedThird | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The members, in the order of the first axis of their scores."""
-        return (*MEMBERS, *(SECOND if self.second else ()), *((GPT2,) if self.gpt2 else ()))
+        others = (*(SECOND if self.second else ()), *(THIRD if self.third else ()), *((GPT2,) if self.gpt2 else ()))
+        return (*MEMBERS, *others)
 
     def ask(self, texts: Sequence[str], cascade: Cascade | None = None, middle: Cascade | None = None) -> Opinions:
         """All members on all texts; with a cascade (and its second stage) the dear ones only on what it leaves open."""
@@ -149,6 +160,8 @@ class Members:
         if len(rows):
             if self.second:
                 self._ask_second(self.second, texts, rows, scores, more)
+            if self.third:
+                self._ask_third(self.third, texts, rows, scores, more)
             if self.gpt2:
                 likelihood = np.full(len(texts), np.nan)
                 scores[-1, rows], likelihood[rows] = self.gpt2([texts[row] for row in rows.tolist()])
@@ -162,7 +175,7 @@ class Members:
         scores: Scores,
         more: dict[str, NDArray[np.float64]],
     ) -> None:
-        rows = rows[second.reads([texts[row] for row in rows.tolist()])]
+        rows = _readable(texts, rows, second.english_only)
         if not len(rows):
             return
         said, signs = second([texts[row] for row in rows.tolist()], off_topic_of(self.labels))
@@ -170,6 +183,27 @@ class Members:
         scores[first : first + len(SECOND), rows] = said
         for name, values in signs.items():
             _put(more, name, rows, values, len(texts))
+
+    def _ask_third(
+        self,
+        third: ServedThird,
+        texts: Sequence[str],
+        rows: NDArray[np.int64],
+        scores: Scores,
+        more: dict[str, NDArray[np.float64]],
+    ) -> None:
+        rows = _readable(texts, rows, third.english_only)
+        if not len(rows):
+            return
+        said, nearest = third.members(third.encoder([texts[row] for row in rows.tolist()]))
+        first = len(MEMBERS) + (len(SECOND) if self.second else 0)
+        scores[first : first + len(THIRD), rows] = said
+        _put(more, "nearest_pretrained_3", rows, nearest, len(texts))
+
+
+def _readable(texts: Sequence[str], rows: NDArray[np.int64], english_only: bool) -> NDArray[np.int64]:
+    """The rows that an encoder can read."""
+    return rows[[not english_only or language.detect(texts[row]) != "zh" for row in rows.tolist()]]
 
 
 def _put(
@@ -211,6 +245,7 @@ class IntentModel:
             Neighbours.from_arrays(arrays_from(stored.path("neighbours.npz"))),
             Neighbours.from_arrays(arrays_from(stored.path("tuned.npz"))),
             second=_second(stored, threads, device),
+            third=_third(stored, threads, device),
         )
         seen = Seen(stored.json("seen.json")) if "seen.json" in stored.manifest.files else None
         return cls(members, Decision.from_json(stored.json("decision.json")), stored.manifest.version, seen)
@@ -297,6 +332,17 @@ def _second(stored: artifact.Artifact, threads: int, device: str) -> Second | No
         Neighbours.from_arrays(arrays_from(stored.path("second/tuned.npz"))),
         bool(stored.json("second/second.json")["english_only"]),
     )
+
+
+def _third(stored: artifact.Artifact, threads: int, device: str) -> ServedThird | None:
+    if "third/third.json" not in stored.manifest.files:
+        return None
+    encoder = SentenceEncoder(
+        {name: stored.path(f"third/{name}") for name in THIRD_FILES}, threads=threads, device=device
+    )
+    linear, neighbours = (arrays_from(stored.path(f"third/{name}.npz")) for name in ("linear", "neighbours"))
+    members = Third(LinearOnVectors.from_arrays(linear), Neighbours.from_arrays(neighbours))
+    return ServedThird(encoder, members, bool(stored.json("third/third.json")["english_only"]))
 
 
 def arrays_to(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -157,9 +157,16 @@ class Neighbours:
         np.add.at(scores, (np.arange(len(vectors))[:, None], self.labels[near]), weights)
         return np.asarray(scores / scores.sum(axis=1, keepdims=True)), close.max(axis=1)
 
-    def nearest(self, vectors: NDArray[np.float32]) -> Floats:
-        """Similarity of the closest training text: (rows,)."""
-        return np.asarray(self._likeness(vectors).max(axis=0), dtype=float)
+    def nearest(self, vectors: NDArray[np.float32], *, beside: NDArray[np.int64] | None = None) -> Floats:
+        """Similarity of the closest training text: (rows,).
+
+        Args:
+            beside: (rows,) labels; the closest text of another label is meant, -1 where there is none.
+        """
+        likeness = self._likeness(vectors)
+        if beside is not None:
+            likeness = np.where(self.labels[:, None] == beside, -1.0, likeness)
+        return np.asarray(likeness.max(axis=0), dtype=float)
 
     def _likeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(examples, rows): with the many first, BLAS copies the few (2.4 times as fast for four rows)."""

@@ -59,7 +59,7 @@ class OnnxEncoder:
         self.tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
         self.tokenizer.enable_truncation(self.facts.max_tokens)
         self.tokenizer.no_padding()
-        self.lower, self.tuned, self.frozen = (_session(files[name], threads, device) for name in FILES[:3])
+        self.lower, self.tuned, self.frozen = (session(files[name], threads, device) for name in FILES[:3])
 
     def encode(self, texts: Sequence[str], *, batch: int = 16) -> Encoded:
         """Run the lower part and the tuned branch, texts of like length together."""
@@ -72,8 +72,8 @@ class OnnxEncoder:
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
             numbers, mask = self._padded([ids[row] for row in rows])
-            hidden = _run(self.lower, {"ids": numbers, "mask": mask})[0]
-            unit, scores = _run(self.tuned, {"hidden": hidden, "mask": mask})
+            hidden = run(self.lower, {"ids": numbers, "mask": mask})[0]
+            unit, scores = run(self.tuned, {"hidden": hidden, "mask": mask})
             if logits is None:
                 logits = np.zeros((len(texts), scores.shape[1]), np.float32)
             vectors[rows], logits[rows] = unit, scores
@@ -89,7 +89,7 @@ class OnnxEncoder:
             if inside.any():
                 length = int(mask[inside].sum(axis=1).max())
                 feed = {"hidden": hidden[inside][:, :length], "mask": mask[inside][:, :length]}
-                vectors[[place[int(row)] for row in rows[inside]]] = _run(self.frozen, feed)[0]
+                vectors[[place[int(row)] for row in rows[inside]]] = run(self.frozen, feed)[0]
         return vectors
 
     def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -101,13 +101,13 @@ class OnnxEncoder:
         return numbers, mask
 
 
-def _run(session: Any, feed: Mapping[str, NDArray[Any]]) -> Any:
+def run(session: Any, feed: Mapping[str, NDArray[Any]]) -> Any:
     """The outputs; an input the graph makes no use of (the mask, with no frozen layer) is not in it."""
     known = {given.name for given in session.get_inputs()}
     return session.run(None, {name: value for name, value in feed.items() if name in known})
 
 
-def _session(path: Path, threads: int, device: str) -> Any:
+def session(path: Path, threads: int, device: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

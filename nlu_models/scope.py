@@ -3,10 +3,11 @@
 Signs of a text (higher: more likely in scope): BERT's energy (Liu et al. 2020: log-sum-exp of the logits), similarity
 of the nearest training text, fused confidence, agreement of the members, the share the classes of no scope got,
 GPT-2's mean log-likelihood of the text, where there is a GPT-2, the members' mean probability of the answer, similarity
-of the nearest training text before fine-tuning, and energy and similarity of a second BERT. NaN: not asked.
+of the nearest training text before fine-tuning, energy and similarity of a second BERT, similarity of a third encoder.
+NaN: not asked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,22 @@ from ensemble.calibration import Isotonic, log_sum_exp
 from ensemble.combine import Scores
 from ensemble.stacking import ColumnLogistic
 
-MORE = ("nearest_pretrained", "energy_2", "nearest_2", "nearest_pretrained_2")  # signs members give as they stand
+MORE = (
+    "nearest_pretrained",
+    "energy_2",
+    "nearest_2",
+    "nearest_pretrained_2",
+    "nearest_pretrained_3",
+)  # signs members give as they stand
+# what the nearest one would be without the text's own intent; known where texts are held out
+ELSEWHERE = {
+    "nearest_pretrained": "elsewhere",
+    "nearest_pretrained_2": "elsewhere_2",
+    "nearest_pretrained_3": "elsewhere_3",
+}
+# Fine-tuning draws the texts of an intent together and away from all others, also those it never saw. To tell a text
+# whose intent is taken away by these is too easy.
+LEARNT = ("energy", "nearest", "energy_2", "nearest_2")
 SIGNS = ("energy", "nearest", "confidence", "agreement", "on_topic", "likelihood", "support", *MORE)
 
 
@@ -102,6 +118,22 @@ class Scope:
         raw = meta(given)
         known = cls(meta, Isotonic.fit(raw, wanted, floor=0.005), 0.5)
         return replace(known, threshold=float(_threshold(known(given), wanted, keep)))
+
+    @classmethod
+    def fit_without(cls, known: Scores, absent: Scores, worth: Callable[[NDArray[np.bool_]], float]) -> "Scope":
+        """Fit where nobody gave a text that is out of scope: on held-out texts as they are, and the same ones as if
+        their own intent did not exist.
+
+        Args:
+            known: (signs, rows); absent: the same.
+            worth: what it is worth to answer these (2 * rows,) texts, known ones first; the threshold makes it largest.
+        """
+        given = np.concatenate([known, absent], axis=1)
+        given[[SIGNS.index(name) for name in LEARNT]] = np.nan
+        fitted = cls.fit(given, np.arange(given.shape[1]) < known.shape[1])
+        chances = fitted(given)
+        limits = np.unique(np.quantile(chances, np.linspace(0.0, 0.99, 100)))
+        return replace(fitted, threshold=float(max(limits, key=lambda limit: worth(chances >= limit))))
 
     def to_json(self) -> dict[str, Any]:
         return {"meta": self.meta.to_json(), "curve": self.curve.to_json(), "threshold": self.threshold}

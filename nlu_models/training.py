@@ -28,14 +28,18 @@ from nlu_models.intent import (
     Members,
     Opinions,
     Second,
+    ServedThird,
     arrays_to,
     fuse,
     off_topic_of,
     signs_of,
 )
 from nlu_models.onnx_encoder import FILES
-from nlu_models.scope import Scope
+from nlu_models.scope import ELSEWHERE, Scope
 from nlu_models.seen import Seen
+from nlu_models.third import FILES as THIRD_FILES
+from nlu_models.third import SentenceEncoder, Vectors
+from nlu_models.third import export as export_third
 
 Say = Callable[[str], None]
 
@@ -99,6 +103,8 @@ def train_intent(
     *,
     second: Path | None = None,
     second_english_only: bool = False,
+    third: Path | None = None,
+    third_english_only: bool = False,
     device: str = "cpu",
     threads: int = 1,
     say: Say = lambda text: None,
@@ -113,6 +119,7 @@ def train_intent(
         work: folder for the exported files; must outlive the result until it is saved.
         second: folder of another encoder, whose members are asked where the cheap ones leave a text open.
         second_english_only: the second one is not asked about Chinese.
+        third: folder of one more encoder, which is not tuned; `third_english_only` as of the second.
 
     Raises:
         ValueError: fewer than two labels.
@@ -147,6 +154,12 @@ def train_intent(
     if second:
         readable = english if second_english_only else None
         seen.append(branch.Texts.of(second, texts, wanted, len(labels), tunes[1], device, readable))
+    vectors: Vectors | None = None
+    further: SentenceEncoder | None = None
+    if third:
+        further = _third(third, work / "third", texts, threads)
+        every = np.ones(len(texts), dtype=bool)
+        vectors = Vectors.of(further, texts, wanted, len(labels), english if third_english_only else every)
     say(f"pretrained vectors: {time.monotonic() - started:.0f} s")
     epochs: list[bert.Progress] = []
 
@@ -157,7 +170,7 @@ def train_intent(
 
     def fit(tuning: Sequence[bert.TuneConfig], rows: NDArray[np.int64], **more: Any) -> folding.Fitted:
         more |= {"linear_strength": settings.linear_strength, "ngram_strength": settings.ngram_strength}
-        return folding.fit(grouped, seen, tuning, rows, on_step=on_step, **more)
+        return folding.fit(grouped, seen, tuning, rows, vectors=vectors, on_step=on_step, **more)
 
     started = time.monotonic()
     parts = []
@@ -166,8 +179,9 @@ def train_intent(
     for number, (train, out) in enumerate(splits):
         fitted.append(fit(tunes, train, held=out, on_epoch=epoch_done if number == 0 else None))
         if settings.refit:
-            parts.append(folding.opinions(grouped, seen, fitted[-1], out, off_topic))
-            say(f"part {number + 1}: right on held-out rows: {_shares(parts[-1], wanted[out], len(seen))}")
+            parts.append(folding.opinions(grouped, seen, fitted[-1], out, off_topic, vectors))
+            names = folding.members_of(len(seen), third=vectors is not None)
+            say(f"part {number + 1}: right on held-out rows: {_shares(parts[-1], wanted[out], names)}")
     say(f"BERT fine-tuned: {time.monotonic() - started:.0f} s, {len(epochs)} epochs")
     held_rows = np.concatenate([out for _, out in splits])
     held = [grouped[row] for row in held_rows]
@@ -185,6 +199,11 @@ def train_intent(
         say(f"fitted on all {len(grouped)} examples: {time.monotonic() - started:.0f} s")
     started = time.monotonic()
     members, files = _members(seen, final, labels, work, settings, threads, held_rows, second_english_only, say)
+    if further is not None and final.third is not None:
+        members = replace(members, third=ServedThird(further, final.third, third_english_only))
+        files |= {f"third/{name}": work / "third" / name for name in THIRD_FILES}
+        files |= {f"third/{name}.npz": arrays_to(arrays) for name, arrays in final.third.arrays().items()}
+        files["third/third.json"] = json.dumps({"english_only": third_english_only}).encode()
     opinions = folding.joined(parts) if settings.refit else members.ask([example.text for example in held])
     decision, trials = decide(opinions, held, labels, members.names, seed=settings.seed)
     opinions_served = as_served(opinions, decision.cascade, decision.middle)
@@ -195,6 +214,11 @@ def train_intent(
     files["seen.json"] = json.dumps(seen_before.to_json(), ensure_ascii=False).encode()
     model = IntentModel(members, decision, "unsaved", seen_before)
     return Trained(model, files, held, opinions, fused, trials, metrics, epochs)
+
+
+def _third(source: Path, folder: Path, texts: Sequence[str], threads: int) -> SentenceEncoder:
+    export_third(source, folder, texts)
+    return SentenceEncoder({name: folder / name for name in THIRD_FILES}, threads=threads)
 
 
 def _few(settings: IntentConfig, examples: Sequence[Example]) -> bool:
@@ -218,8 +242,7 @@ def _recipe(settings: IntentConfig, tune: bert.TuneConfig, examples: Sequence[Ex
     return tune
 
 
-def _shares(said: Opinions, wanted: NDArray[np.int64], encoders: int) -> dict[str, float]:
-    names = folding.members_of(encoders)
+def _shares(said: Opinions, wanted: NDArray[np.int64], names: Sequence[str]) -> dict[str, float]:
     return {name: round(folding.share_of(scores, wanted), 4) for name, scores in zip(names, said.scores, strict=True)}
 
 
@@ -295,10 +318,15 @@ def decide(
     known = None
     if not in_scope.all() and in_scope.any():
         known = Scope.fit(signs_of(served, fused, labels), in_scope)
-    limit = _min_confidence(fused, wanted)
     if known is None:  # nothing off topic was ever shown: what it would look like is made up from the rows themselves
-        limit = rejection_limit(lambda said: fuse(as_served(said, cascade, middle), decided), opinions, wanted)
-    return Decision(cascade, full, known, limit, middle), trials
+        strange = as_served(absent(opinions, wanted), cascade, middle)
+        chances = fuse(strange, decided)
+        known = Scope.fit_without(
+            signs_of(served, fused, labels),
+            signs_of(strange, chances, labels),
+            lambda answered: _matthews(np.concatenate([fused, chances]), answered, wanted),
+        )
+    return Decision(cascade, full, known, _min_confidence(fused, wanted), middle), trials
 
 
 def _middle(
@@ -311,34 +339,34 @@ def _middle(
     return Cascade.fit(members, MEMBERS, scores[:, left], wanted[left], full)
 
 
-def rejection_limit(
-    answers: Callable[[Opinions], Scores], opinions: Opinions, wanted: NDArray[np.int64], *, strange: float = 1 / 3
-) -> float:
-    """The confidence below which a text is best rejected, for a model that knows no off-topic texts.
+STRANGE = 1 / 3  # share of the texts that the shop does not serve, where it is not known
 
-    Held-out rows stand for what customers ask, and the same rows, as if their own intent did not exist, for what they
-    ask and the shop does not serve. The limit with the best Matthews correlation, if a `strange` share of all texts is
-    of the second kind, is taken.
-    """
+
+def absent(opinions: Opinions, wanted: NDArray[np.int64]) -> Opinions:
+    """The same held-out texts as if their own intent did not exist: what customers ask and the shop does not serve."""
     scores = opinions.scores.copy()
     scores[:, np.arange(len(wanted)), wanted] = 1e-6
     scores /= scores.sum(axis=2, keepdims=True)
-    fused, without = answers(opinions), answers(replace(opinions, scores=scores))
-    return best_limit(fused, without, wanted, strange)
+    unlike = {name: opinions.more[other] for name, other in ELSEWHERE.items() if other in opinions.more}
+    return replace(opinions, scores=scores, more={**opinions.more, **unlike})
 
 
-def best_limit(fused: Scores, without: Scores, wanted: NDArray[np.int64], strange: float) -> float:
+def rejection_limit(answers: Callable[[Opinions], Scores], opinions: Opinions, wanted: NDArray[np.int64]) -> float:
+    """The confidence below which a member or fusion that knows no off-topic texts best rejects: the limit with the best
+    Matthews correlation over held-out texts and `absent` ones."""
+    chances = np.concatenate([answers(opinions), answers(absent(opinions, wanted))])
+    limits = np.arange(0.0, 0.96, 0.02)
+    worth = [_matthews(chances, chances.max(axis=1) >= limit, wanted) for limit in limits]
+    return float(limits[int(np.argmax(worth))])
+
+
+def _matthews(chances: Scores, answered: NDArray[np.bool_], wanted: NDArray[np.int64]) -> float:
+    """Of texts followed by the same ones as strangers, which are a `STRANGE` share; who is not answered is told so."""
     from sklearn.metrics import matthews_corrcoef
 
     truth = np.concatenate([wanted, np.full(len(wanted), -1)])
-    weight = np.concatenate([np.full(len(wanted), 1 - strange), np.full(len(wanted), strange)])
-    answer = np.concatenate([fused.argmax(axis=1), without.argmax(axis=1)])
-    confidence = np.concatenate([fused.max(axis=1), without.max(axis=1)])
-    limits = np.arange(0.0, 0.96, 0.02)
-    worth = [
-        matthews_corrcoef(truth, np.where(confidence >= limit, answer, -1), sample_weight=weight) for limit in limits
-    ]
-    return float(limits[int(np.argmax(worth))])
+    weight = np.where(truth >= 0, 1 - STRANGE, STRANGE)
+    return float(matthews_corrcoef(truth, np.where(answered, chances.argmax(axis=1), -1), sample_weight=weight))
 
 
 def as_served(opinions: Opinions, cascade: Cascade, middle: Cascade | None = None) -> Opinions:
@@ -352,7 +380,7 @@ def as_served(opinions: Opinions, cascade: Cascade, middle: Cascade | None = Non
     if likelihood is not None:
         likelihood = np.where(later, np.nan, likelihood)
     more = {
-        name: np.where(settled if name == "nearest_pretrained" else later, np.nan, values)
+        name: np.where(settled if name in ("nearest_pretrained", "elsewhere") else later, np.nan, values)
         for name, values in opinions.more.items()
     }
     return replace(opinions, scores=scores, likelihood=likelihood, more=more)
@@ -396,7 +424,7 @@ def measure(
             if (rows := np.array([example.language == tongue for example in held])).any()
         },
     }
-    if decision.scope is not None:
+    if decision.scope is not None and OFF_TOPIC in labels:
         metrics |= _scope_metrics(opinions, fused, held, labels, decision.scope)
     return metrics
 

@@ -2,8 +2,9 @@
 
 Each data set is split by its authors; training and choosing happen on train (and validation) rows alone, and the rows
 are proven disjoint from the test rows before anything is trained. What is trained is what ships: `KEFU_TRAIN_SIZE=full`
-with an English encoder and a multilingual second one (Chinese: the multilingual one alone). System `kefu` is the model
-as it is served, cascade and all. Folders read: banking77, clinc150, hwu64, hint3*, smp2017_zh.
+with an English encoder, a multilingual second one and, where its wheels are installed, `offline-large` as the third
+(Chinese: the multilingual one alone). System `kefu` is the model as it is served, cascade and all. Folders read:
+banking77, clinc150, hwu64, hint3*, smp2017_zh.
 """
 
 import gzip
@@ -48,6 +49,7 @@ class Split:
     measure: str
     encoder: str = "offline-en"
     second: str | None = "offline"
+    third: str | None = "offline-large"
 
 
 def disjoint(split: Split) -> Split:
@@ -77,7 +79,7 @@ def splits(data: Path, *, seed: int = 0) -> Iterator[Split]:
         # without published test labels the development rows are the test
         test = tuple(tests) or _read(folder / "develop.csv")
         train = _read(folder / "train.csv") + (_read(folder / "develop.csv") if tests else ())
-        yield Split("smp2017_zh", train, test, "macro_f1", "offline", None)
+        yield Split("smp2017_zh", train, test, "macro_f1", "offline", None, None)
     folder = data / "banking77"
     if folder.is_dir():
         train, test = _read(folder / "train.csv"), _read(folder / "test.csv")
@@ -120,10 +122,10 @@ Answers = Callable[[Opinions], np.ndarray]  # opinions -> (rows, classes)
 
 @dataclass(frozen=True)
 class System:
-    """A member, a fusion or the whole: its calibrated chances on the test, and the sureness below which it rejects."""
+    """A member, a fusion or the whole: its calibrated chances on the test, and the rows it is sure enough to answer."""
 
     scores: np.ndarray
-    limit: float
+    sure: np.ndarray
 
 
 def run(
@@ -137,6 +139,7 @@ def run(
     config = replace(training.SIZES[arguments.size], seed=arguments.seed)
     beside = split.second and (arguments.second or split.second)
     second = encoders.resolve(beside, home) if beside and arguments.size == "full" else None
+    third = _third(split, home, arguments) if arguments.size == "full" else None
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as work:
         if arguments.kept:
@@ -148,6 +151,7 @@ def run(
                 config,
                 Path(work),
                 second=second,
+                third=third,
                 device=nlu_speed.device_of(arguments.device),
                 say=lambda text: print(f"{split.name}: {text}", flush=True),
             )
@@ -180,6 +184,20 @@ def run(
     return rows
 
 
+def _third(split: Split, home: Path, arguments: Namespace) -> Path | None:
+    """The encoder that is read and not tuned; without its wheels the set is trained on two, and that is said."""
+    name = split.third and (arguments.third or split.third)
+    if not name or name == "none":
+        return None
+    try:
+        return encoders.resolve(name, home)
+    except encoders.EncoderError as error:
+        if arguments.third:
+            raise
+        print(f"bench nlu: {split.name} without a third encoder: {error}", flush=True)
+        return None
+
+
 def kept(folder: Path) -> Trained:
     """A model that `--keep` wrote, with its opinions on its validation rows.
 
@@ -210,11 +228,23 @@ def _systems(trained: Trained, opinions: Opinions) -> dict[str, System]:
             else (lambda said, one=fitted: one(said.scores))
         )
     ways["all members"] = lambda said: decision.full(said.scores)
-    ways["kefu"] = lambda said: fuse(training.as_served(said, decision.cascade, decision.middle), decision)
-    return {
-        name: System(answers(opinions), training.rejection_limit(answers, held, wanted))
-        for name, answers in ways.items()
-    }
+    found = {}
+    for name, answers in ways.items():
+        scores = answers(opinions)
+        limit = training.rejection_limit(answers, held, wanted)
+        found[name] = System(scores, scores.max(axis=1) >= limit)
+    return found | {"kefu": _served(trained, opinions)}
+
+
+def _served(trained: Trained, opinions: Opinions) -> System:
+    """The model as it is served: stage by stage, and scope decides whether it answers."""
+    decision = trained.model.decision
+    served = training.as_served(opinions, decision.cascade, decision.middle)
+    scores = fuse(served, decision)
+    sure = scores.max(axis=1) >= decision.min_confidence
+    if decision.scope is not None:
+        sure &= decision.scope(signs_of(served, scores, trained.model.labels)) >= decision.scope.threshold
+    return System(scores, sure)
 
 
 def _values(split: Split, system: System, wanted: np.ndarray, labels: Sequence[str]) -> np.ndarray:
@@ -226,7 +256,7 @@ def _values(split: Split, system: System, wanted: np.ndarray, labels: Sequence[s
         keep = wanted != off
         answers, label = answers[keep], label[keep]
     if split.measure == "mcc" and off < 0:  # a model without a class for it rejects what it is unsure of
-        answers = np.where(system.scores.max(axis=1) >= system.limit, answers, -1)
+        answers = np.where(system.sure, answers, -1)
     return np.stack([answers, label], axis=1)
 
 
@@ -316,6 +346,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", help="name of a data set; may be repeated")
     parser.add_argument("--size", choices=["small", "full"], default="full", help="the recipe of KEFU_TRAIN_SIZE")
     parser.add_argument("--second", metavar="ENCODER", help="second encoder of the English sets, by name")
+    parser.add_argument("--third", metavar="ENCODER", help="third encoder of the English sets, by name, or none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda: where training runs")
     parser.add_argument(

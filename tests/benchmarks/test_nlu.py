@@ -43,7 +43,7 @@ def test_shots_are_as_many_an_intent_and_the_same_each_time():
 
 def test_every_system_is_measured_and_scope_is_read_at_a_threshold_of_validation(tiny_encoder, tmp_path):  # noqa: F811
     split = nlu.Split(
-        "clinc150", tuple(examples_of()), tuple(examples_of(10, seed=4)), "scope", str(tiny_encoder), None
+        "clinc150", tuple(examples_of()), tuple(examples_of(10, seed=4)), "scope", str(tiny_encoder), None, None
     )
     asked = Namespace(seed=0, size="full", device="cpu", diet=[], keep=tmp_path, kept=None)
     rows = nlu.run(split, tiny_encoder, asked)
@@ -84,7 +84,7 @@ def test_the_highest_threshold_leaves_the_share_right():
 
 def test_what_is_rejected_counts_as_an_answer_of_its_own():
     split = nlu.Split("hint3_x", (), (), "mcc")
-    system = nlu.System(np.array([[0.9, 0.1], [0.4, 0.6], [0.55, 0.45]]), limit=0.6)
+    system = nlu.System(np.array([[0.9, 0.1], [0.4, 0.6], [0.55, 0.45]]), np.array([True, True, False]))
     values = nlu._values(split, system, np.array([0, 1, -1]), ["a", "b"])
     assert values.tolist() == [[0, 0], [1, 1], [-1, -1]]
 

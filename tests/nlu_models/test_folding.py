@@ -6,7 +6,9 @@ import pytest
 from ensemble.stacking import OverlappingSplits
 from nlu_models import bert, branch, dataset, folding, training
 from nlu_models.dataset import Example
-from nlu_models.intent import MEMBERS, SECOND, IntentModel
+from nlu_models.intent import MEMBERS, OFF_TOPIC, SECOND, THIRD, IntentModel, Opinions
+from nlu_models.scope import LEARNT, SIGNS
+from nlu_models.third import Vectors
 from tests.nlu_models.conftest import examples_of
 
 TUNE = bert.TuneConfig(epochs=3, batch=16, learning_rate=3e-3, head_learning_rate=1e-2, frozen=1, best_by="accuracy")
@@ -14,11 +16,18 @@ TUNE = bert.TuneConfig(epochs=3, batch=16, learning_rate=3e-3, head_learning_rat
 
 @pytest.fixture(scope="module")
 def refitted(tiny_encoder, tmp_path_factory):
-    """Held out, then learnt from; the second encoder reads English only."""
+    """Held out, then learnt from; the second and the third encoder read English only."""
     config = training.IntentConfig(TUNE, TUNE, refit=True, fold_below=10, tolerance=0.1)
     work = tmp_path_factory.mktemp("refitted")
     return training.train_intent(
-        examples_of(), tiny_encoder, config, work, second=tiny_encoder, second_english_only=True
+        examples_of(),
+        tiny_encoder,
+        config,
+        work,
+        second=tiny_encoder,
+        second_english_only=True,
+        third=tiny_encoder,
+        third_english_only=True,
     )
 
 
@@ -29,17 +38,46 @@ def folded(tiny_encoder, tmp_path_factory):
     return training.train_intent(examples_of(8), tiny_encoder, config, tmp_path_factory.mktemp("folded"))
 
 
+@pytest.fixture(scope="module")
+def never_warned(tiny_encoder, tmp_path_factory):
+    """No example is off topic."""
+    config = training.IntentConfig(TUNE, refit=True, fold_below=2000, folds=3, tolerance=0.1)
+    served = [example for example in examples_of(20) if example.label != OFF_TOPIC]
+    return training.train_intent(served, tiny_encoder, config, tmp_path_factory.mktemp("never_warned"))
+
+
 def test_a_refit_learns_from_the_held_out_rows_too(refitted):
     assert refitted.validation
     assert len(refitted.model.members.neighbours.labels) == len(examples_of())
 
 
-def test_a_second_encoder_adds_its_members_and_reads_only_its_language(refitted):
-    assert refitted.model.members.names == (*MEMBERS, *SECOND)
+def test_other_encoders_add_their_members_and_read_only_their_language(refitted):
+    assert refitted.model.members.names == (*MEMBERS, *SECOND, *THIRD)
     asked = refitted.model.members.ask(["where order parcel track", "订单 哪里 物流 快递"])
     assert not np.isnan(asked.scores[4:, 0]).any()
     assert np.isnan(asked.scores[4:, 1]).all()
     assert np.isnan(asked.more["nearest_2"]).tolist() == [False, True]
+    assert np.isnan(asked.more["nearest_pretrained_3"]).tolist() == [False, True]
+
+
+def test_the_third_encoder_is_not_tuned_and_learns_from_all_rows_in_the_end(refitted, tiny_encoder):
+    third = refitted.model.members.third
+    texts = [example.text for example in examples_of() if example.language == "en"]
+    again = Vectors.of(third.encoder, texts, np.zeros(len(texts), int), 1, np.ones(len(texts), bool)).vectors
+    assert len(third.members.neighbours.labels) == len(texts)
+    assert third.members.neighbours.nearest(again).min() > 0.999
+    assert not (tiny_encoder / "onnx").exists()  # a folder of somebody else is not written into
+
+
+def test_the_third_encoder_says_of_held_out_rows_what_it_says_when_served(refitted):
+    rows = np.array([place for place, example in enumerate(refitted.validation) if example.language == "en"])
+    held = [refitted.validation[row] for row in rows]
+    before, served = refitted.opinions, refitted.model.members.ask([example.text for example in held])
+    right = [refitted.model.labels.index(example.label) for example in held]
+    linear = folding.members_of(2, third=True).index("linear_3")
+    assert before.scores[linear, rows, right].mean() > 0.4  # of four intents, on rows it did not see
+    assert (before.more["elsewhere_3"] <= before.more["nearest_pretrained_3"])[rows].all()
+    assert (served.more["nearest_pretrained_3"] > before.more["nearest_pretrained_3"][rows]).all()  # now it knows them
 
 
 def test_the_full_model_survives_saving(refitted, tmp_path):
@@ -80,9 +118,22 @@ def test_the_rejection_limit_lies_between_what_is_known_and_what_is_not():
     wanted = rng.integers(4, size=300)
     sure = np.full((300, 4), 0.04)
     sure[np.arange(300), wanted] = 0.88
-    unsure = np.full((300, 4), 0.25) + rng.uniform(0, 0.01, (300, 4))
-    limit = training.best_limit(sure, unsure, wanted, 1 / 3)
-    assert 0.25 < limit <= 0.88
+    said = Opinions(sure[None], np.zeros((300, 4), np.float32), np.ones(300))
+    limit = training.rejection_limit(lambda opinions: opinions.scores[0], said, wanted)
+    assert 1 / 3 < limit <= 0.88  # without its own class a row is torn between the three others
+
+
+def test_without_off_topic_examples_scope_is_learnt_from_texts_whose_intent_is_taken_away(never_warned):
+    decision = never_warned.model.decision
+    assert decision.scope is not None
+    taken = dict(zip(SIGNS, decision.scope.meta.weights, strict=True))
+    assert all(taken[name] == 0 for name in LEARNT)  # fine-tuning has seen the intent that is taken away
+    assert taken["nearest_pretrained"] > 0
+    fresh = examples_of(10, seed=9)
+    answers = never_warned.model.judge([example.text for example in fresh])
+    served = np.array([example.label != OFF_TOPIC for example in fresh])
+    sure = np.array([answer.sure for answer in answers])
+    assert sure[served].mean() > sure[~served].mean() + 0.3
 
 
 def test_the_contrastive_loss_is_small_where_classes_lie_together():
