@@ -25,3 +25,11 @@ def test_the_full_size_brings_the_other_encoder_along():
     assert train.second_of("/some/folder", "full", None) is None
     assert train.second_of("offline", "small", "/some/folder") == "/some/folder"
     assert train.second_of("offline", "full", "none") is None
+
+
+def test_the_third_encoder_is_the_large_one_of_search_in_the_full_size_or_what_is_named():
+    assert train.third_of("offline-large", "full", None) == "offline-large"
+    assert train.third_of("offline-large", "small", None) is None
+    assert train.third_of("offline-en", "full", None) is None
+    assert train.third_of("offline-en", "small", "/some/folder") == "/some/folder"
+    assert train.third_of("offline-large", "full", "none") is None
