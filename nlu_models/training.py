@@ -156,10 +156,10 @@ def train_intent(
         seen.append(branch.Texts.of(second, texts, wanted, len(labels), tunes[1], device, readable))
     vectors: Vectors | None = None
     further: SentenceEncoder | None = None
-    if third:
+    read = english if third_english_only else np.ones(len(texts), dtype=bool)
+    if third and read.any():
         further = _third(third, work / "third", texts, threads)
-        every = np.ones(len(texts), dtype=bool)
-        vectors = Vectors.of(further, texts, wanted, len(labels), english if third_english_only else every)
+        vectors = Vectors.of(further, texts, wanted, len(labels), read)
     say(f"pretrained vectors: {time.monotonic() - started:.0f} s")
     epochs: list[bert.Progress] = []
 

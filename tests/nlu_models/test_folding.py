@@ -46,6 +46,15 @@ def never_warned(tiny_encoder, tmp_path_factory):
     return training.train_intent(served, tiny_encoder, config, tmp_path_factory.mktemp("never_warned"))
 
 
+def test_a_third_encoder_that_can_read_none_of_the_examples_is_left_out(tiny_encoder, tmp_path):
+    config = training.IntentConfig(TUNE, refit=True, fold_below=10, tolerance=0.1)
+    chinese = [example for example in examples_of() if example.language == "zh"]
+    trained = training.train_intent(
+        chinese, tiny_encoder, config, tmp_path, third=tiny_encoder, third_english_only=True
+    )
+    assert trained.model.members.names == MEMBERS
+
+
 def test_a_refit_learns_from_the_held_out_rows_too(refitted):
     assert refitted.validation
     assert len(refitted.model.members.neighbours.labels) == len(examples_of())
