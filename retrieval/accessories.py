@@ -38,24 +38,28 @@ _BELONGS = frozenset({"for", "fits", "fit", "compatible"})
 
 
 def goes_with(name: str, wish: str) -> bool:
-    """True where the name is of something for the thing that is asked for; never where the wish asks for such."""
+    """True where the name is of something for the thing that is asked for."""
     asked = _asked(wish)
     return asked is not None and _goes_with(name, asked)
 
 
 @lru_cache(maxsize=1_000)
 def _asked(wish: str) -> str | None:
-    """The word that says what is wanted; None where that is itself something that goes with another thing."""
+    """The word that says what is wanted; None where that is not clear ("toner printer"), or no thing is named."""
     said = normalise(wish).strip()
     if is_han(said):
         word = re.sub(r"[^\u3400-\u9fff]", "", said)
-        return word if len(word) >= 2 and not GOES_WITH_ZH.search(word) else None
+        inside = any(found.end() < len(word) for found in GOES_WITH_ZH.finditer(word))
+        return word if len(word) >= 2 and not inside else None
     if _DOES.search(said):
         return None
     words = [word for word in _words(_TAIL.sub("", said)) if word[0].isalnum() and word not in STOPWORDS]
-    if not words or words[-1] in _NO_THING or any(stem(word) in GOES_WITH for word in words):
+    if not words or words[-1] in _NO_THING:
         return None
-    return stem(words[-1])
+    last = stem(words[-1])
+    if last not in GOES_WITH and any(stem(word) in GOES_WITH for word in words):
+        return None
+    return last
 
 
 @lru_cache(maxsize=200_000)

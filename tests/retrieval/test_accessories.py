@@ -17,6 +17,8 @@ from retrieval.lexical import LexicalIndex
         ("Tent footprint 帐篷地布", "tent for two people"),
         ("双人帐篷地布", "帐篷"),
         ("手机防水保护壳", "手机"),
+        ("Isfjell sleeping bag liner", "sleeping bag"),  # a bag is a thing of its own
+        ("冰峰睡袋内胆", "睡袋"),
     ],
 )
 def test_what_belongs_to_the_thing_is_told_from_it(name, wish):
@@ -35,6 +37,12 @@ def test_what_belongs_to_the_thing_is_told_from_it(name, wish):
         ("Sleeping bag", "something warm"),
         ("帐篷套装", "帐篷"),
         ("帐篷地布", "帐篷地布"),
+        ("Sleeping bag liner", "liner for a sleeping bag"),
+        ("Sleeping bag liner", "sleeping bag liner"),
+        ("Summer sleeping bag", "sleeping bag"),
+        ("Toner cartridge", "toner printer"),
+        ("充电器", "充电器手机"),
+        ("夏季睡袋", "睡袋"),
         ("Sleeping bag", "tent"),
         ("", "tent"),
         ("Tent footprint", ""),
