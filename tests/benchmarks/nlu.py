@@ -9,6 +9,7 @@ banking77, clinc150, hwu64, hint3*, smp2017_zh.
 
 import gzip
 import json
+import sys
 import tempfile
 import time
 from argparse import Namespace
@@ -377,7 +378,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with report.progress() as bar:
         task = bar.add_task("data sets", total=len(chosen))
         for split in chosen:
-            rows += run(split, home, arguments, so_far=lambda more, before=tuple(rows): keep([*before, *more]))
+            try:
+                rows += run(split, home, arguments, so_far=lambda more, before=tuple(rows): keep([*before, *more]))
+            except encoders.EncoderError as error:
+                print(f"bench nlu: {error}", file=sys.stderr)
+                return 2
             bar.advance(task)
             keep(rows)
     rows += nlu_speed.on_gpu(home, arguments)

@@ -24,7 +24,7 @@ from bot import settings as bot_settings
 from nlu_models import guard
 from retrieval import calibrate, metrics
 from retrieval.documents import Passage
-from retrieval.encoder import Encoder, as_headings, search_encoder, unit
+from retrieval.encoder import Encoder, EncoderError, as_headings, search_encoder, unit
 from retrieval.filters import understand
 from retrieval.fit import demo_passages, side_of
 from retrieval.hybrid import Hybrid, row_id
@@ -54,7 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=6000, help="training pairs of AFQMC that are learnt from")
     arguments = parser.parse_args(argv)
     settings = bot_settings.load()
-    encoder = search_encoder(settings.encoder, settings.models, settings.english_encoder, threads=2)
+    try:
+        encoder = search_encoder(settings.encoder, settings.models, settings.english_encoder, threads=2)
+    except EncoderError as error:
+        print(f"bench retrieval: {error}", file=sys.stderr)
+        return 2
     set_threads(1)
     runs: Mapping[str, Callable[[], list[Row]]] = {
         "synthetic_100k": lambda: synthetic(100_000),
