@@ -70,6 +70,11 @@ class Decision:
     min_confidence: float
     middle: Cascade | None = None  # the second stage, before the second BERT and GPT-2 are asked
 
+    @property
+    def least_in_scope(self) -> float:
+        """Below this probability a text is not answered."""
+        return self.scope.threshold if self.scope else 0.0
+
     def to_json(self) -> dict[str, Any]:
         return {
             "cascade": self.cascade.to_json(),
@@ -120,6 +125,11 @@ class ServedThird:
     members: Third
     english_only: bool = False
 
+    def __call__(self, texts: Sequence[str], off_topic: int | None) -> tuple[Scores, Mapping[str, NDArray[np.float64]]]:
+        """As of the second; distances know nothing of a class that is off topic."""
+        said, nearest = self.members(self.encoder(texts))
+        return said, {"nearest_pretrained_3": nearest}
+
 
 @dataclass(frozen=True)
 class Members:
@@ -158,47 +168,31 @@ class Members:
             if middle is not None:
                 rows = rows[~middle.settled(scores[: len(MEMBERS), rows])]
         if len(rows):
-            if self.second:
-                self._ask_second(self.second, texts, rows, scores, more)
-            if self.third:
-                self._ask_third(self.third, texts, rows, scores, more)
+            for other, names in ((self.second, SECOND), (self.third, THIRD)):
+                if other:
+                    self._ask_other(other, names, texts, rows, scores, more)
             if self.gpt2:
                 likelihood = np.full(len(texts), np.nan)
                 scores[-1, rows], likelihood[rows] = self.gpt2([texts[row] for row in rows.tolist()])
         return Opinions(scores, encoded.logits, self.tuned.nearest(encoded.vectors), likelihood, more)
 
-    def _ask_second(
+    def _ask_other(
         self,
-        second: Second,
+        other: Second | ServedThird,
+        names: Sequence[str],
         texts: Sequence[str],
         rows: NDArray[np.int64],
         scores: Scores,
         more: dict[str, NDArray[np.float64]],
     ) -> None:
-        rows = _readable(texts, rows, second.english_only)
+        rows = _readable(texts, rows, other.english_only)
         if not len(rows):
             return
-        said, signs = second([texts[row] for row in rows.tolist()], off_topic_of(self.labels))
-        first = len(MEMBERS)
-        scores[first : first + len(SECOND), rows] = said
+        said, signs = other([texts[row] for row in rows.tolist()], off_topic_of(self.labels))
+        first = self.names.index(names[0])
+        scores[first : first + len(names), rows] = said
         for name, values in signs.items():
             _put(more, name, rows, values, len(texts))
-
-    def _ask_third(
-        self,
-        third: ServedThird,
-        texts: Sequence[str],
-        rows: NDArray[np.int64],
-        scores: Scores,
-        more: dict[str, NDArray[np.float64]],
-    ) -> None:
-        rows = _readable(texts, rows, third.english_only)
-        if not len(rows):
-            return
-        said, nearest = third.members(third.encoder([texts[row] for row in rows.tolist()]))
-        first = len(MEMBERS) + (len(SECOND) if self.second else 0)
-        scores[first : first + len(THIRD), rows] = said
-        _put(more, "nearest_pretrained_3", rows, nearest, len(texts))
 
 
 def _readable(texts: Sequence[str], rows: NDArray[np.int64], english_only: bool) -> NDArray[np.int64]:
@@ -262,10 +256,11 @@ class IntentModel:
             return []
         opinions = self.members.ask(texts, self.decision.cascade, self.decision.middle)
         fused = fuse(opinions, self.decision)
-        in_scope = self._in_scope(opinions, fused)
+        in_scope = self.in_scope(opinions, fused)
         return [self._prediction(row, opinions, fused, float(in_scope[row])) for row in range(len(texts))]
 
-    def _in_scope(self, opinions: Opinions, fused: Scores) -> Scores:
+    def in_scope(self, opinions: Opinions, fused: Scores) -> Scores:
+        """(texts,) probability that the shop serves what is asked."""
         if self.decision.scope is None:
             return np.asarray(fused.max(axis=1))
         return self.decision.scope(signs_of(opinions, fused, self.labels))
@@ -279,8 +274,7 @@ class IntentModel:
             for name, scores in zip(self.members.names, opinions.scores[:, row], strict=True)
             if not np.isnan(scores).all()
         }
-        known = self.decision.scope
-        inside = label == OFF_TOPIC or known is None or in_scope >= known.threshold
+        inside = label == OFF_TOPIC or in_scope >= self.decision.least_in_scope
         sure = inside and confidence >= self.decision.min_confidence
         return IntentPrediction(label, confidence, in_scope, ranking, said, sure)
 

@@ -56,9 +56,7 @@ class OnnxEncoder:
 
     def __init__(self, files: Mapping[str, Path], *, threads: int = 1, device: str = "cpu") -> None:
         self.facts = EncoderFacts(**json.loads(files["encoder.json"].read_text(encoding="utf-8")))
-        self.tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
-        self.tokenizer.enable_truncation(self.facts.max_tokens)
-        self.tokenizer.no_padding()
+        self.tokenizer = tokenizer_of(files["tokenizer.json"], self.facts.max_tokens)
         self.lower, self.tuned, self.frozen = (session(files[name], threads, device) for name in FILES[:3])
 
     def encode(self, texts: Sequence[str], *, batch: int = 16) -> Encoded:
@@ -71,7 +69,7 @@ class OnnxEncoder:
         parts = []
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
-            numbers, mask = self._padded([ids[row] for row in rows])
+            numbers, mask = padded([ids[row] for row in rows], self.facts.pad)
             hidden = run(self.lower, {"ids": numbers, "mask": mask})[0]
             unit, scores = run(self.tuned, {"hidden": hidden, "mask": mask})
             if logits is None:
@@ -92,13 +90,23 @@ class OnnxEncoder:
                 vectors[[place[int(row)] for row in rows[inside]]] = run(self.frozen, feed)[0]
         return vectors
 
-    def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        length = max(len(row) for row in ids)
-        numbers = np.full((len(ids), length), self.facts.pad, dtype=np.int64)
-        mask = np.zeros((len(ids), length), dtype=np.int64)
-        for place, row in enumerate(ids):
-            numbers[place, : len(row)], mask[place, : len(row)] = row, 1
-        return numbers, mask
+
+def tokenizer_of(path: Path, max_tokens: int) -> Tokenizer:
+    """The tokenizer in a file; longer texts are cut, `padded` does the rest."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def padded(ids: Sequence[Sequence[int]], pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """((texts, longest) token numbers, mask of those that are there)."""
+    length = max(len(row) for row in ids)
+    numbers = np.full((len(ids), length), pad, dtype=np.int64)
+    mask = np.zeros((len(ids), length), dtype=np.int64)
+    for place, row in enumerate(ids):
+        numbers[place, : len(row)], mask[place, : len(row)] = row, 1
+    return numbers, mask
 
 
 def run(session: Any, feed: Mapping[str, NDArray[Any]]) -> Any:

@@ -18,13 +18,8 @@ from ensemble.calibration import Isotonic, log_sum_exp
 from ensemble.combine import Scores
 from ensemble.stacking import ColumnLogistic
 
-MORE = (
-    "nearest_pretrained",
-    "energy_2",
-    "nearest_2",
-    "nearest_pretrained_2",
-    "nearest_pretrained_3",
-)  # signs members give as they stand
+# signs members give as they stand
+MORE = ("nearest_pretrained", "energy_2", "nearest_2", "nearest_pretrained_2", "nearest_pretrained_3")
 # what the nearest one would be without the text's own intent; known where texts are held out
 ELSEWHERE = {
     "nearest_pretrained": "elsewhere",

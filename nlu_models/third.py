@@ -18,7 +18,7 @@ from ensemble.combine import Scores
 from nlu_models import encoders, sentence_export
 from nlu_models.dataset import numbers_alike
 from nlu_models.members import LinearOnVectors, Neighbours
-from nlu_models.onnx_encoder import run, session
+from nlu_models.onnx_encoder import padded, run, session, tokenizer_of
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -41,12 +41,8 @@ class SentenceEncoder:
     """Texts to unit vectors by one ONNX graph; safe to call from several threads."""
 
     def __init__(self, files: Mapping[str, Path], *, threads: int = 1, device: str = "cpu") -> None:
-        from tokenizers import Tokenizer
-
         self.facts = Facts(**json.loads(files["encoder.json"].read_text(encoding="utf-8")))
-        self.tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
-        self.tokenizer.enable_truncation(self.facts.max_tokens)
-        self.tokenizer.no_padding()
+        self.tokenizer = tokenizer_of(files["tokenizer.json"], self.facts.max_tokens)
         self.session = session(files["model.onnx"], threads, device)
 
     def __call__(self, texts: Sequence[str]) -> Floats:
@@ -61,11 +57,7 @@ class SentenceEncoder:
         return np.stack([found[row] for row in range(len(texts))]) if texts else np.zeros((0, 0), np.float32)
 
     def _read(self, ids: Sequence[Sequence[int]]) -> Floats:
-        length = max(len(row) for row in ids)
-        numbers = np.full((len(ids), length), self.facts.pad, dtype=np.int64)
-        mask = np.zeros((len(ids), length), dtype=np.int64)
-        for place, row in enumerate(ids):
-            numbers[place, : len(row)], mask[place, : len(row)] = row, 1
+        numbers, mask = padded(ids, self.facts.pad)
         feed = {"input_ids": numbers, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)}
         states = run(self.session, feed)[0]  # (texts, tokens, width)
         if self.facts.pooling == "cls":

@@ -315,10 +315,9 @@ def decide(
     decided = Decision(cascade, full, None, 0.0, middle)
     fused = fuse(served, decided)
     in_scope = np.array([example.label != OFF_TOPIC for example in held])
-    known = None
     if not in_scope.all() and in_scope.any():
         known = Scope.fit(signs_of(served, fused, labels), in_scope)
-    if known is None:  # nothing off topic was ever shown: what it would look like is made up from the rows themselves
+    else:  # nothing off topic was ever shown: what it would look like is made up from the rows themselves
         strange = as_served(absent(opinions, wanted), cascade, middle)
         chances = fuse(strange, decided)
         known = Scope.fit_without(

@@ -33,7 +33,6 @@ from nlu_models.intent import (
     Opinions,
     arrays_from,
     fuse,
-    signs_of,
 )
 from nlu_models.training import Trained
 from tests.benchmarks import nlu_speed, report
@@ -242,10 +241,8 @@ def _served(trained: Trained, opinions: Opinions) -> System:
     decision = trained.model.decision
     served = training.as_served(opinions, decision.cascade, decision.middle)
     scores = fuse(served, decision)
-    sure = scores.max(axis=1) >= decision.min_confidence
-    if decision.scope is not None:
-        sure &= decision.scope(signs_of(served, scores, trained.model.labels)) >= decision.scope.threshold
-    return System(scores, sure)
+    inside = trained.model.in_scope(served, scores) >= decision.least_in_scope
+    return System(scores, inside & (scores.max(axis=1) >= decision.min_confidence))
 
 
 def _values(split: Split, system: System, wanted: np.ndarray, labels: Sequence[str]) -> np.ndarray:
@@ -317,7 +314,7 @@ def _scope(split: Split, trained: Trained, opinions: Opinions, labels: Sequence[
     for said, examples, is_test in ((trained.opinions, trained.validation, False), (opinions, split.test, True)):
         served = training.as_served(said, trained.model.decision.cascade, trained.model.decision.middle)
         fused = fuse(served, trained.model.decision)
-        chance = trained.model.decision.scope(signs_of(served, fused, labels))
+        chance = trained.model.in_scope(served, fused)
         wanted = np.array([place[example.label] for example in examples])
         inside, answers = wanted != off, fused.argmax(axis=1)
         if not is_test:
