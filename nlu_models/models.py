@@ -69,7 +69,7 @@ class Models:
         """Ask everything once before anybody waits: first runs allocate, compile and read from disk."""
         texts = ["where is my order?", "\u6211\u7684\u8ba2\u5355\u5230\u54ea\u91cc\u4e86"]
         self.parse(texts)
-        self.parser.model.judge(texts)  # examples are answered without the models
+        self.parser.model.members.ask(texts)  # all of them: examples, and what is clear, are answered without most
         self._warm_drafts()
 
     def _warm_drafts(self) -> None:
@@ -97,7 +97,7 @@ class Models:
                 lambda: IntentModel.load(self.folder / intent.KIND, threads=self.threads, device=self.device),
             )
             if model is not None:
-                model.judge(["hello"])  # warm before anybody waits for it
+                model.members.ask(["hello"])  # warm before anybody waits for it
                 done.append(f"intent {self._alone.version} -> {model.version}")
                 self._alone = model
         if self._is_newer(reply.KIND, self.writer.version if self.writer else ""):

@@ -127,11 +127,12 @@ def read(path: Path) -> PackedEncoder:
 def english_and_chinese(pieces: Sequence[str]) -> list[int]:
     """Numbers of the pieces that English or Chinese text can be made of."""
 
-    def wanted(number: int, piece: str) -> bool:
-        inside = all(any(low <= ord(letter) < high for low, high in KEPT_RANGES) for letter in piece)
-        return number < len(SPECIAL) or piece == "<mask>" or inside
+    return [number for number, piece in enumerate(pieces) if number < len(SPECIAL) or piece == "<mask>" or spelt(piece)]
 
-    return [number for number, piece in enumerate(pieces) if wanted(number, piece)]
+
+def spelt(piece: str) -> bool:
+    """Whether English or Chinese text can hold it."""
+    return all(any(low <= ord(letter) < high for low, high in KEPT_RANGES) for letter in piece)
 
 
 def write(packed: PackedEncoder, folder: Path, *, keep: Sequence[int] | None = None) -> None:
@@ -220,7 +221,7 @@ def _write_tokenizer(packed: PackedEncoder, kept: Sequence[int], folder: Path) -
     place = {piece: number for number, (piece, _) in enumerate(vocabulary)}
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=place["<unk>"], byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Precompiled(_nmt_nfkc()), normalizers.Replace(Regex(" {2,}"), " ")]
+        [normalizers.Precompiled(nmt_nfkc()), normalizers.Replace(Regex(" {2,}"), " ")]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(replacement="\u2581", prepend_scheme="always")
@@ -274,7 +275,7 @@ def _write_sentence_transformers(sizes: Sizes, folder: Path) -> None:
         (folder / name).write_text(json.dumps(content, indent=1))
 
 
-def _nmt_nfkc() -> bytes:
+def nmt_nfkc() -> bytes:
     """XLM-R's character map: every sentencepiece model carries it, so a throw-away one is trained to take it from."""
     import sentencepiece
 

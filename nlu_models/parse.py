@@ -23,7 +23,7 @@ class Parser:
         """Parse a batch; several wishes of one message are judged in the same pass over the models."""
         cut = [wishes.pieces(text) for text in texts]
         parts = [piece.text for found in cut if len(found) > 1 for piece in found]
-        predictions = self.model.predict([*texts, *parts])
+        predictions = self.model.predict(texts, parts)
         answers, at = [], len(texts)
         for text, found, whole in zip(texts, cut, predictions, strict=False):
             several = predictions[at : at + len(found)] if len(found) > 1 else []

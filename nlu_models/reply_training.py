@@ -220,12 +220,13 @@ def _join(models: Path, writer: ReplyWriter, validation: Sequence[Example]) -> t
     chances, likelihood = writer.opinions([example.text for example in validation], labels)
     scores = np.concatenate([arrays["scores"].astype(float), chances[None]])
     more = {name.removeprefix("more_"): values for name, values in arrays.items() if name.startswith("more_")}
-    opinions = Opinions(scores, arrays["logits"].astype(np.float32), arrays["nearest"], likelihood, more)
-    names = stored.json("decision.json")["full"]["members"]
-    decision, trials = training.decide(opinions, validation, labels, (*names, GPT2))
+    names = tuple(stored.json("decision.json")["full"]["members"])
+    logits, nearest = arrays["logits"].astype(np.float32), arrays["nearest"]
+    opinions = Opinions((*names, GPT2), scores, logits, nearest, likelihood, more)
+    decision, trials = training.decide(opinions, validation, labels)
     wanted = np.array([labels.index(example.label) for example in validation])
-    without = replace(opinions, scores=opinions.scores[:-1], likelihood=None)
-    _, trials_without = training.decide(without, validation, labels, names)
+    without = replace(opinions, names=names, scores=opinions.scores[:-1], likelihood=None)
+    _, trials_without = training.decide(without, validation, labels)
     helps = (trials[0].accuracy, -trials[0].log_loss) > (trials_without[0].accuracy, -trials_without[0].log_loss)
     return decision if helps else None, {
         "gpt2_joins_the_intent_ensemble": helps,

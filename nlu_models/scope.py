@@ -3,7 +3,8 @@
 Signs of a text (higher: more likely in scope): BERT's energy (Liu et al. 2020: log-sum-exp of the logits), similarity
 of the nearest training text, fused confidence, agreement of the members, the share the classes of no scope got,
 GPT-2's mean log-likelihood of the text, where there is a GPT-2, the members' mean probability of the answer, similarity
-of the nearest training text before fine-tuning, energy and similarity of a second BERT, similarity of a third encoder.
+of the nearest training text before fine-tuning, energy and similarity of a second BERT, similarity of a third encoder,
+similarity of the light one.
 NaN: not asked.
 """
 
@@ -19,12 +20,20 @@ from ensemble.combine import Scores
 from ensemble.stacking import ColumnLogistic
 
 # signs members give as they stand
-MORE = ("nearest_pretrained", "energy_2", "nearest_2", "nearest_pretrained_2", "nearest_pretrained_3")
+MORE = (
+    "nearest_pretrained",
+    "energy_2",
+    "nearest_2",
+    "nearest_pretrained_2",
+    "nearest_pretrained_3",
+    "nearest_pretrained_light",
+)
 # what the nearest one would be without the text's own intent; known where texts are held out
 ELSEWHERE = {
     "nearest_pretrained": "elsewhere",
     "nearest_pretrained_2": "elsewhere_2",
     "nearest_pretrained_3": "elsewhere_3",
+    "nearest_pretrained_light": "elsewhere_light",
 }
 # Fine-tuning draws the texts of an intent together and away from all others, also those it never saw. To tell a text
 # whose intent is taken away by these is too easy.

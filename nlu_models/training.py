@@ -19,27 +19,27 @@ from nlu_models import bert, branch, dataset, folding, language
 from nlu_models.dataset import Example
 from nlu_models.fusion import Cascade, Fusion, Trial, choose
 from nlu_models.intent import (
-    CHEAP,
     KIND,
-    MEMBERS,
     OFF_TOPIC,
+    SUFFIXES,
     Decision,
     IntentModel,
     Members,
     Opinions,
     Second,
-    ServedThird,
+    ServedUntuned,
     arrays_to,
-    fuse,
+    as_served,
     off_topic_of,
     signs_of,
+    steps,
 )
 from nlu_models.onnx_encoder import FILES
 from nlu_models.scope import ELSEWHERE, Scope
 from nlu_models.seen import Seen
-from nlu_models.third import FILES as THIRD_FILES
-from nlu_models.third import SentenceEncoder, Vectors
-from nlu_models.third import export as export_third
+from nlu_models.untuned import FILES as UNTUNED_FILES
+from nlu_models.untuned import SentenceEncoder, Vectors
+from nlu_models.untuned import export as export_untuned
 
 Say = Callable[[str], None]
 
@@ -77,7 +77,7 @@ SIZES = {
         refit=True,
     ),
 }
-MIDDLE_ROWS = 100  # fewer held-out rows left open by the first stage are too few to fit a second one on
+STAGE_ROWS = 100  # fewer held-out rows left open are too few to fit another stage on
 OFF_TOPIC_SHARE = 0.4  # of the off-topic texts held out in a refit: they are few, and scope is fitted on these alone
 
 
@@ -103,6 +103,7 @@ def train_intent(
     *,
     second: Path | None = None,
     second_english_only: bool = False,
+    light: Path | None = None,
     third: Path | None = None,
     third_english_only: bool = False,
     device: str = "cpu",
@@ -119,7 +120,8 @@ def train_intent(
         work: folder for the exported files; must outlive the result until it is saved.
         second: folder of another encoder, whose members are asked where the cheap ones leave a text open.
         second_english_only: the second one is not asked about Chinese.
-        third: folder of one more encoder, which is not tuned; `third_english_only` as of the second.
+        light: folder of an encoder that is not tuned and so fast that it is asked before all others.
+        third: folder of one more encoder that is not tuned; `third_english_only` as of the second.
 
     Raises:
         ValueError: fewer than two labels.
@@ -154,12 +156,13 @@ def train_intent(
     if second:
         readable = english if second_english_only else None
         seen.append(branch.Texts.of(second, texts, wanted, len(labels), tunes[1], device, readable))
-    vectors: Vectors | None = None
-    further: SentenceEncoder | None = None
-    read = english if third_english_only else np.ones(len(texts), dtype=bool)
-    if third and read.any():
-        further = _third(third, work / "third", texts, threads)
-        vectors = Vectors.of(further, texts, wanted, len(labels), read)
+    vectors: dict[str, Vectors] = {}
+    readers: dict[str, SentenceEncoder] = {}
+    for name, folder, english_only in (("light", light, False), ("third", third, third_english_only)):
+        read = english if english_only else np.ones(len(texts), dtype=bool)
+        if folder and read.any():
+            readers[name] = _reader(folder, work / name, texts, threads)
+            vectors[name] = Vectors.of(readers[name], texts, wanted, len(labels), read)
     say(f"pretrained vectors: {time.monotonic() - started:.0f} s")
     epochs: list[bert.Progress] = []
 
@@ -180,8 +183,7 @@ def train_intent(
         fitted.append(fit(tunes, train, held=out, on_epoch=epoch_done if number == 0 else None))
         if settings.refit:
             parts.append(folding.opinions(grouped, seen, fitted[-1], out, off_topic, vectors))
-            names = folding.members_of(len(seen), third=vectors is not None)
-            say(f"part {number + 1}: right on held-out rows: {_shares(parts[-1], wanted[out], names)}")
+            say(f"part {number + 1}: right on held-out rows: {_shares(parts[-1], wanted[out])}")
     say(f"BERT fine-tuned: {time.monotonic() - started:.0f} s, {len(epochs)} epochs")
     held_rows = np.concatenate([out for _, out in splits])
     held = [grouped[row] for row in held_rows]
@@ -199,15 +201,16 @@ def train_intent(
         say(f"fitted on all {len(grouped)} examples: {time.monotonic() - started:.0f} s")
     started = time.monotonic()
     members, files = _members(seen, final, labels, work, settings, threads, held_rows, second_english_only, say)
-    if further is not None and final.third is not None:
-        members = replace(members, third=ServedThird(further, final.third, third_english_only))
-        files |= {f"third/{name}": work / "third" / name for name in THIRD_FILES}
-        files |= {f"third/{name}.npz": arrays_to(arrays) for name, arrays in final.third.arrays().items()}
-        files["third/third.json"] = json.dumps({"english_only": third_english_only}).encode()
+    for name, reader in readers.items():
+        english_only = third_english_only and name == "third"
+        served = ServedUntuned(reader, final.untuned[name], SUFFIXES[name], english_only)
+        members = replace(members, light=served) if name == "light" else replace(members, third=served)
+        files |= {f"{name}/{file}": work / name / file for file in UNTUNED_FILES}
+        files |= {f"{name}/{part}.npz": arrays_to(arrays) for part, arrays in final.untuned[name].arrays().items()}
+        files[f"{name}/{name}.json"] = json.dumps({"english_only": english_only}).encode()
     opinions = folding.joined(parts) if settings.refit else members.ask([example.text for example in held])
-    decision, trials = decide(opinions, held, labels, members.names, seed=settings.seed)
-    opinions_served = as_served(opinions, decision.cascade, decision.middle)
-    fused = fuse(opinions_served, decision)
+    decision, trials = decide(opinions, held, labels, seed=settings.seed)
+    opinions_served, fused = as_served(opinions, decision)
     say(f"exported, fused and calibrated: {time.monotonic() - started:.0f} s; fusion: {decision.full.way}")
     metrics = measure(opinions_served, fused, held, labels, decision)
     seen_before = Seen.of(examples)
@@ -216,9 +219,9 @@ def train_intent(
     return Trained(model, files, held, opinions, fused, trials, metrics, epochs)
 
 
-def _third(source: Path, folder: Path, texts: Sequence[str], threads: int) -> SentenceEncoder:
-    export_third(source, folder, texts)
-    return SentenceEncoder({name: folder / name for name in THIRD_FILES}, threads=threads)
+def _reader(source: Path, folder: Path, texts: Sequence[str], threads: int) -> SentenceEncoder:
+    export_untuned(source, folder, texts)
+    return SentenceEncoder({name: folder / name for name in UNTUNED_FILES}, threads=threads)
 
 
 def _few(settings: IntentConfig, examples: Sequence[Example]) -> bool:
@@ -242,8 +245,9 @@ def _recipe(settings: IntentConfig, tune: bert.TuneConfig, examples: Sequence[Ex
     return tune
 
 
-def _shares(said: Opinions, wanted: NDArray[np.int64], names: Sequence[str]) -> dict[str, float]:
-    return {name: round(folding.share_of(scores, wanted), 4) for name, scores in zip(names, said.scores, strict=True)}
+def _shares(said: Opinions, wanted: NDArray[np.int64]) -> dict[str, float]:
+    shares = zip(said.names, said.scores, strict=True)
+    return {name: round(folding.share_of(scores, wanted), 4) for name, scores in shares}
 
 
 def _columns(examples: Sequence[Example], labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
@@ -298,44 +302,45 @@ def _members(
             "second/tuned.npz": arrays_to(other.close.arrays()),
             "second/second.json": json.dumps({"english_only": second_english_only}).encode(),
         }
-    made = Members(tuple(labels), served[0], final.ngrams, first.linear, first.neighbours, first.close, None, second)
+    made = Members(tuple(labels), served[0], final.ngrams, first.linear, first.neighbours, first.close, second=second)
     return made, files
 
 
 def decide(
-    opinions: Opinions, held: Sequence[Example], labels: Sequence[str], members: Sequence[str], *, seed: int = 0
+    opinions: Opinions, held: Sequence[Example], labels: Sequence[str], *, seed: int = 0
 ) -> tuple[Decision, list[Trial]]:
     """Choose the fusion, fit the cascade, the scope and the confidence below which the bot asks back."""
     _, wanted = _columns(held, labels)
     groups = [example.group for example in held]
-    full, trials = choose(members, opinions.scores, wanted, groups=groups, seed=seed)
-    cascade = Cascade.fit(members, CHEAP, opinions.scores, wanted, full)
-    middle = _middle(members, opinions.scores, wanted, full, cascade)
-    served = as_served(opinions, cascade, middle)  # scope and confidence are fitted on what serving will see
-    decided = Decision(cascade, full, None, 0.0, middle)
-    fused = fuse(served, decided)
+    full, trials = choose(opinions.names, opinions.scores, wanted, groups=groups, seed=seed)
+    decided = Decision(_stages(opinions, wanted, full), full, None, 0.0)
+    served, fused = as_served(opinions, decided)  # scope and confidence are fitted on what serving will see
     in_scope = np.array([example.label != OFF_TOPIC for example in held])
     if not in_scope.all() and in_scope.any():
         known = Scope.fit(signs_of(served, fused, labels), in_scope)
     else:  # nothing off topic was ever shown: what it would look like is made up from the rows themselves
-        strange = as_served(absent(opinions, wanted), cascade, middle)
-        chances = fuse(strange, decided)
+        strange, chances = as_served(absent(opinions, wanted), decided)
         known = Scope.fit_without(
             signs_of(served, fused, labels),
             signs_of(strange, chances, labels),
             lambda answered: _matthews(np.concatenate([fused, chances]), answered, wanted),
         )
-    return Decision(cascade, full, known, _min_confidence(fused, wanted), middle), trials
+    return replace(decided, scope=known, min_confidence=_min_confidence(fused, wanted)), trials
 
 
-def _middle(
-    members: Sequence[str], scores: Scores, wanted: NDArray[np.int64], full: Fusion, cascade: Cascade
-) -> Cascade | None:
-    """The second stage, fitted on what the first leaves open; none without dearer members or with too few rows."""
-    left = np.flatnonzero(~cascade.settled(scores[: len(CHEAP)]))
-    if len(members) == len(MEMBERS) or len(left) < MIDDLE_ROWS:
-        return None
-    return Cascade.fit(members, MEMBERS, scores[:, left], wanted[left], full)
+def _stages(opinions: Opinions, wanted: NDArray[np.int64], full: Fusion) -> tuple[Cascade, ...]:
+    """One stage a step but for the last, each fitted on what those before it leave open, if that is enough."""
+    slow = full(opinions.scores).argmax(axis=1)
+    stages: list[Cascade] = []
+    left, asked = np.arange(len(wanted)), tuple[str, ...]()
+    for step in steps(opinions.names)[:-1]:
+        asked = (*asked, *step)
+        if stages and len(left) < STAGE_ROWS:
+            break
+        scores = opinions.of(asked)[:, left]
+        stages.append(Cascade.fit(asked, step, scores, wanted[left], slow[left]))
+        left = left[~stages[-1].settles(scores, stages[-1].fusion(scores))]
+    return tuple(stages)
 
 
 STRANGE = 1 / 3  # share of the texts that the shop does not serve, where it is not known
@@ -368,23 +373,6 @@ def _matthews(chances: Scores, answered: NDArray[np.bool_], wanted: NDArray[np.i
     return float(matthews_corrcoef(truth, np.where(answered, chances.argmax(axis=1), -1), sample_weight=weight))
 
 
-def as_served(opinions: Opinions, cascade: Cascade, middle: Cascade | None = None) -> Opinions:
-    """The opinions without those of the members that are not asked, on rows an earlier stage settles."""
-    settled = cascade.settled(opinions.scores[: len(CHEAP)])
-    later = settled if middle is None else settled | middle.settled(opinions.scores[: len(MEMBERS)])
-    scores = opinions.scores.copy()
-    scores[len(CHEAP) :, settled] = np.nan
-    scores[len(MEMBERS) :, later] = np.nan
-    likelihood = opinions.likelihood
-    if likelihood is not None:
-        likelihood = np.where(later, np.nan, likelihood)
-    more = {
-        name: np.where(settled if name in ("nearest_pretrained", "elsewhere") else later, np.nan, values)
-        for name, values in opinions.more.items()
-    }
-    return replace(opinions, scores=scores, likelihood=likelihood, more=more)
-
-
 def _min_confidence(fused: Scores, wanted: NDArray[np.int64], *, wrong_share: float = 0.6) -> float:
     """Below this confidence at least `wrong_share` of the answers on validation are wrong; 0 when nowhere so."""
     confidence, right = fused.max(axis=1), fused.argmax(axis=1) == wanted
@@ -393,6 +381,16 @@ def _min_confidence(fused: Scores, wanted: NDArray[np.int64], *, wrong_share: fl
         if low.sum() >= 5 and (~right[low]).mean() >= wrong_share:
             return limit
     return 0.0
+
+
+def settled(served: Opinions, decision: Decision) -> dict[str, float]:
+    """Share of the texts that are settled after each stage, by the last member it asks."""
+    spoken = np.logical_not(np.isnan(served.scores).all(axis=2))  # (members, rows)
+    shares = {}
+    for stage in decision.stages:
+        later = [place for place, name in enumerate(served.names) if name not in stage.fusion.members]
+        shares[stage.asked[-1]] = round(1 - float(np.any(spoken[later], axis=0).mean()), 4)
+    return shares
 
 
 def measure(
@@ -405,17 +403,16 @@ def measure(
     best = fused.argmax(axis=1)
     each = {
         name: round(float((scores[asked].argmax(axis=1) == wanted[asked]).mean()), 4)
-        for name, scores in zip(decision.full.members, opinions.scores, strict=False)
+        for name, scores in zip(opinions.names, opinions.scores, strict=True)
         if (asked := ~np.isnan(scores).all(axis=1)).any()
     }
-    settled = decision.cascade.settled(opinions.scores[: len(CHEAP)])
     metrics = {
         "accuracy": round(float((best == wanted).mean()), 4),
         "macro_f1": round(float(f1_score(wanted, best, average="macro")), 4),
         "ece": round(expected_calibration_error(fused.max(axis=1), best == wanted), 4),
         "members": each,
         "fusion": decision.full.way,
-        "settled_by_cheap_members": round(float(settled.mean()), 4),
+        "settled": settled(opinions, decision),
         "validation_rows": len(held),
         "by_language": {
             tongue: round(float((best == wanted)[rows].mean()), 4)

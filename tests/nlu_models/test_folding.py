@@ -6,9 +6,9 @@ import pytest
 from ensemble.stacking import OverlappingSplits
 from nlu_models import bert, branch, dataset, folding, training
 from nlu_models.dataset import Example
-from nlu_models.intent import MEMBERS, OFF_TOPIC, SECOND, THIRD, IntentModel, Opinions
+from nlu_models.intent import MEMBERS, OFF_TOPIC, SECOND, THIRD, Decision, IntentModel, Opinions, as_served
 from nlu_models.scope import LEARNT, SIGNS
-from nlu_models.third import Vectors
+from nlu_models.untuned import Vectors
 from tests.nlu_models.conftest import examples_of
 
 TUNE = bert.TuneConfig(epochs=3, batch=16, learning_rate=3e-3, head_learning_rate=1e-2, frozen=1, best_by="accuracy")
@@ -83,7 +83,7 @@ def test_the_third_encoder_says_of_held_out_rows_what_it_says_when_served(refitt
     held = [refitted.validation[row] for row in rows]
     before, served = refitted.opinions, refitted.model.members.ask([example.text for example in held])
     right = [refitted.model.labels.index(example.label) for example in held]
-    linear = folding.members_of(2, third=True).index("linear_3")
+    linear = before.names.index("linear_3")
     assert before.scores[linear, rows, right].mean() > 0.4  # of four intents, on rows it did not see
     assert (before.more["elsewhere_3"] <= before.more["nearest_pretrained_3"])[rows].all()
     assert (served.more["nearest_pretrained_3"] > before.more["nearest_pretrained_3"][rows]).all()  # now it knows them
@@ -109,7 +109,7 @@ def test_with_few_examples_every_row_is_held_out_once_and_names_never(folded):
 def test_opinions_on_rows_that_were_fitted_on_are_refused():
     fitted = folding.Fitted(np.array([0, 1, 2]), None, ())
     with pytest.raises(OverlappingSplits):
-        folding.opinions([], [], fitted, np.array([2, 3]), None)
+        folding.opinions([], [], fitted, np.array([2, 3]), None, {})
 
 
 def test_more_of_the_off_topic_texts_can_be_held_out():
@@ -127,7 +127,7 @@ def test_the_rejection_limit_lies_between_what_is_known_and_what_is_not():
     wanted = rng.integers(4, size=300)
     sure = np.full((300, 4), 0.04)
     sure[np.arange(300), wanted] = 0.88
-    said = Opinions(sure[None], np.zeros((300, 4), np.float32), np.ones(300))
+    said = Opinions(("bert",), sure[None], np.zeros((300, 4), np.float32), np.ones(300))
     limit = training.rejection_limit(lambda opinions: opinions.scores[0], said, wanted)
     assert 1 / 3 < limit <= 0.88  # without its own class a row is torn between the three others
 
@@ -157,24 +157,23 @@ def test_the_contrastive_loss_is_small_where_classes_lie_together():
 
 def test_the_second_stage_keeps_the_second_encoder_from_texts_the_first_members_settle(refitted):
     from nlu_models.fusion import Cascade, Fusion
-    from nlu_models.intent import Decision, fuse
 
     labels, said = refitted.model.labels, refitted.opinions
     wanted = np.array([labels.index(example.label) for example in refitted.validation])
-    names = refitted.model.members.names
-    full = Fusion.fit("average", names, said.scores, wanted)
-    first = Cascade(Fusion.fit("stacked", MEMBERS[:2], said.scores[:2], wanted), 1.01)
-    middle = Cascade(Fusion.fit("stacked", MEMBERS, said.scores[:4], wanted), 0.0)
-    settled = middle.settled(said.scores[:4])
+    full = Fusion.fit("average", said.names, said.scores, wanted)
+    first = Cascade(Fusion.fit("stacked", MEMBERS[:2], said.scores[:2], wanted), 1.01, MEMBERS[:2])
+    middle = Cascade(Fusion.fit("stacked", MEMBERS, said.scores[:4], wanted), 0.0, MEMBERS[2:])
+    settled = middle.settles(said.scores[:4], middle.fusion(said.scores[:4]))
     assert settled.any()
-    served = training.as_served(said, first, middle)
+    decision = Decision((first, middle), full, None, 0.0)
+    served, fused = as_served(said, decision)
     assert np.isnan(served.scores[4:, settled]).all()
     assert not np.isnan(served.scores[:4]).any()
-    fused = fuse(served, Decision(first, full, None, 0.0, middle))
-    assert np.allclose(fused[settled], middle.cheap(said.scores[:4, settled]))
+    assert np.allclose(fused[settled], middle.fusion(said.scores[:4, settled]))
     english = [example.text for example in refitted.validation if example.language == "en"]
-    asked = refitted.model.members.ask(english, first, middle)
-    assert (np.isnan(asked.scores[4]).all(axis=1) == middle.settled(asked.scores[:4])).all()
+    asked, _ = refitted.model.members.judge(english, decision)
+    known = asked.scores[:4]
+    assert (np.isnan(asked.scores[4]).all(axis=1) == middle.settles(known, middle.fusion(known))).all()
 
 
 def test_int8_is_fitted_to_texts_it_is_not_measured_on_and_never_to_a_handful_of_names():

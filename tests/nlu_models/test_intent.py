@@ -2,16 +2,18 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ensemble import artifact
 from ensemble.artifact import ArtifactError
-from nlu_models import bert, gate, training
+from nlu_models import bert, gate, members, training
 from nlu_models.dataset import Example
 from nlu_models.fusion import WAYS, Cascade, Fusion, better, choose
-from nlu_models.intent import CHEAP, MEMBERS, IntentModel
+from nlu_models.intent import MEMBERS, Decision, IntentModel, as_served, steps
+from nlu_models.members import Neighbours
 from nlu_models.scope import Scope
 from tests.nlu_models.conftest import examples_of
 
@@ -71,15 +73,87 @@ def test_no_texts_give_no_predictions(model):
     assert model.predict([]) == []
 
 
+def with_confidence(model, *confidences):
+    """The decision of a model, with other stages' confidences."""
+    stages = [replace(one, confidence=sure) for one, sure in zip(model.decision.stages, confidences, strict=False)]
+    return replace(model.decision, stages=tuple(stages))
+
+
 def test_dear_members_are_asked_only_where_the_cheap_ones_leave_a_text_open(trained):
+    model = trained.model
     texts = [example.text for example in trained.validation]
-    always_sure = Cascade(trained.model.decision.cascade.cheap, 0.0)
-    never_sure = Cascade(trained.model.decision.cascade.cheap, 1.01)
-    settled = always_sure.settled(trained.opinions.scores[:2])
-    asked = trained.model.members.ask(texts, always_sure)
-    assert (np.isnan(asked.scores[2:]).all(axis=(0, 2)) == settled).all()
+    always_sure, never_sure = with_confidence(model, 0.0), with_confidence(model, 1.01, 1.01)
+    first = always_sure.stages[0]
+    assert first.asked == ("ngrams", "light_linear", "light_neighbours")
+    cheap = trained.opinions.of(first.asked)
+    settled = first.settles(cheap, first.fusion(cheap))
+    asked, fused = model.members.judge(texts, always_sure)
+    assert (np.isnan(asked.scores[3:]).all(axis=(0, 2)) == settled).all()
+    assert np.isnan(asked.logits[settled]).all()
+    assert np.isnan(asked.nearest[settled]).all()
     assert settled.any()
-    assert not np.isnan(trained.model.members.ask(texts, never_sure).scores).any()
+    np.testing.assert_allclose(fused[settled], first.fusion(asked.scores[:3, settled]))
+    everybody, chances = model.members.judge(texts, never_sure)
+    assert not np.isnan(everybody.scores).any()
+    np.testing.assert_allclose(chances, model.decision.full(everybody.scores))
+
+
+def test_parts_of_a_message_are_judged_without_those_who_come_after_bert(trained):
+    upto_bert = (*trained.model.decision.stages[0].asked, "bert")
+    stage = Cascade(Fusion("average", upto_bert), 1.01, ("bert",))  # settles nothing by itself
+    decision = replace(trained.model.decision, stages=(*with_confidence(trained.model, 1.01).stages[:1], stage))
+    model = IntentModel(trained.model.members, decision, "slow")
+    whole, part = model.predict(["please track my order now"], ["cancel the purchase"])
+    assert set(whole.members) == set(model.members.names)
+    assert set(part.members) == set(upto_bert)
+    assert part.label == "cancel_order"
+
+
+def test_what_is_asked_live_is_what_was_fitted_on(trained):
+    texts = [example.text for example in trained.validation]
+    decision = trained.model.decision
+    live, chances = trained.model.members.judge(texts, decision)
+    served, fused = as_served(trained.model.members.ask(texts), decision)
+    assert (fused.argmax(axis=1) == chances.argmax(axis=1)).mean() > 0.95
+    known = {"scores": live.scores, "logits": live.logits, "nearest": live.nearest, **live.more}
+    again = {"scores": served.scores, "logits": served.logits, "nearest": served.nearest, **served.more}
+    for name, values in known.items():
+        assert (np.isnan(values) == np.isnan(again[name])).all(), name
+        # int8 has one step for all of a batch, so a text is read a little differently in another company
+        assert np.nanmean(np.abs(values - again[name])) < 0.05, name
+
+
+def test_of_many_examples_the_nearest_are_found_through_a_shortlist(monkeypatch):
+    rng = np.random.default_rng(0)
+    middles = rng.normal(size=(40, 200))
+    labels = rng.integers(40, size=3000)
+    vectors = middles[labels] + rng.normal(size=(3000, 200)) * 0.8
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    asked, known = vectors[:100], Neighbours(vectors[100:], labels[100:], 40)
+    said, nearest = known.scored(asked)
+    monkeypatch.setattr(members, "SHORTLIST", 3000)
+    exact, exactly_nearest = known.scored(asked)
+    assert (said.argmax(axis=1) == exact.argmax(axis=1)).mean() > 0.97
+    assert (np.abs(nearest - exactly_nearest) < 1e-5).mean() > 0.97
+    alone = np.concatenate([known.scored(asked[row : row + 1])[0] for row in range(20)])
+    np.testing.assert_allclose(alone, exact[:20], atol=1e-5)
+
+
+def test_who_is_asked_when():
+    light = ("ngrams", "light_linear", "light_neighbours")
+    assert steps(MEMBERS) == [("ngrams", "bert"), ("linear", "neighbours")]
+    assert steps((*light, *MEMBERS[1:])) == [light, ("bert",), ("linear", "neighbours")]
+    later = steps((*light, *MEMBERS[1:], "bert_2", "linear_2", "linear_3", "neighbours_3", "gpt2"))[3:]
+    assert later == [("bert_2", "linear_2"), ("linear_3", "neighbours_3", "gpt2")]
+
+
+def test_a_decision_of_earlier_days_has_the_same_stages(trained):
+    known = trained.model.decision
+    old = known.to_json()
+    first, *others = [{name: each[name] for name in ("cheap", "confidence")} for each in old.pop("stages")]
+    again = Decision.from_json({**old, "cascade": first, "middle": others[0] if others else None})
+    assert [one.confidence for one in again.stages] == [one.confidence for one in known.stages[:2]]
+    assert again.stages[0].asked == again.stages[0].fusion.members  # all of them had to agree
 
 
 def test_the_validation_rows_were_not_learnt_from(trained):
@@ -191,11 +265,24 @@ def test_a_member_that_is_alone_right_is_chosen_alone_or_as_good():
 def test_the_cascade_goes_no_more_wrong_than_all_members_together():
     scores, labels = made_scores(1000)
     full = Fusion.fit("stacked", MEMBERS, scores, labels)
-    cascade = Cascade.fit(MEMBERS, CHEAP, scores, labels, full)
-    settled = cascade.settled(scores[:2])
-    answers = np.where(settled, cascade.cheap(scores[:2]).argmax(axis=1), full(scores).argmax(axis=1))
-    assert (answers != labels).sum() <= (full(scores).argmax(axis=1) != labels).sum()
+    slow = full(scores).argmax(axis=1)
+    stage = Cascade.fit(MEMBERS[:2], MEMBERS[:2], scores[:2], labels, slow)
+    fused = stage.fusion(scores[:2])
+    settled = stage.settles(scores[:2], fused)
+    answers = np.where(settled, fused.argmax(axis=1), slow)
+    assert (answers != labels).sum() <= (slow != labels).sum()
     assert settled.mean() > 0.2
+
+
+def test_in_a_later_stage_only_those_it_asks_have_to_agree():
+    scores, labels = made_scores(1000)
+    slow = Fusion.fit("stacked", MEMBERS, scores, labels)(scores).argmax(axis=1)
+    stage = replace(Cascade.fit(MEMBERS[:2], MEMBERS[:1], scores[:2], labels, slow), confidence=0.0)
+    fused = stage.fusion(scores[:2])
+    settled = stage.settles(scores[:2], fused)
+    answers, (first, second) = fused.argmax(axis=1), scores[:2].argmax(axis=2)
+    assert (settled == (first == answers)).all()
+    assert (second[settled] != answers[settled]).any()
 
 
 def test_scope_learns_from_whatever_signs_there_are():
