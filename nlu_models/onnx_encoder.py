@@ -7,7 +7,7 @@ frozen.onnx    hidden states -> unit vectors as pretrained; run only on texts th
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 FILES = ("lower.onnx", "tuned.onnx", "frozen.onnx", "tokenizer.json", "encoder.json")
 OPSET = 17
+PADDED = 1.25
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,10 @@ class OnnxEncoder:
         """Run the lower part and the tuned branch, texts of like length together."""
         prefix = self.facts.prefix
         ids = [item.ids for item in self.tokenizer.encode_batch([prefix + numbers_alike(text) for text in texts])]
-        order = np.argsort([len(row) for row in ids], kind="stable")
         vectors = np.zeros((len(texts), self.facts.width), np.float32)
         logits: Floats | None = None
         parts = []
-        for start in range(0, len(order), batch):
-            rows = order[start : start + batch]
+        for rows in of_like_length([len(row) for row in ids], batch):
             numbers, mask = padded([ids[row] for row in rows], self.facts.pad)
             hidden = run(self.lower, {"ids": numbers, "mask": mask})[0]
             unit, scores = run(self.tuned, {"hidden": hidden, "mask": mask})
@@ -97,6 +96,19 @@ def tokenizer_of(path: Path, max_tokens: int) -> Tokenizer:
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()
     return tokenizer
+
+
+def of_like_length(lengths: Sequence[int], most: int) -> Iterator[NDArray[np.int64]]:
+    """Row numbers in batches of at most `most`, shortest first, each padded to at most `PADDED` times its tokens."""
+    order = np.argsort(lengths, kind="stable")
+    start = tokens = 0
+    for end, row in enumerate(order.tolist()):
+        tokens += lengths[row]
+        if end - start == most or lengths[row] * (end + 1 - start) > PADDED * tokens:
+            yield order[start:end]
+            start, tokens = end, lengths[row]
+    if start < len(order):
+        yield order[start:]
 
 
 def padded(ids: Sequence[Sequence[int]], pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -19,7 +19,7 @@ from ensemble.combine import Scores
 from nlu_models import encoders, sentence_export
 from nlu_models.dataset import numbers_alike
 from nlu_models.members import LinearOnVectors, Neighbours
-from nlu_models.onnx_encoder import padded, run, session, tokenizer_of
+from nlu_models.onnx_encoder import of_like_length, padded, run, session, tokenizer_of
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -50,10 +50,8 @@ class SentenceEncoder:
         """(texts, width) unit; texts of like length are read together."""
         said = [self.facts.prefix + numbers_alike(text) for text in texts]
         ids = [item.ids for item in self.tokenizer.encode_batch(said)]
-        order = np.argsort([len(row) for row in ids], kind="stable")
         found: dict[int, Floats] = {}
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
+        for rows in of_like_length([len(row) for row in ids], BATCH):
             found.update(zip(rows.tolist(), self._read([ids[row] for row in rows]), strict=True))
         return np.stack([found[row] for row in range(len(texts))]) if texts else np.zeros((0, 0), np.float32)
 

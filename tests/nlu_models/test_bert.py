@@ -106,3 +106,17 @@ def test_another_family_is_refused_by_name(tmp_path, tiny_encoder):
     GPT2Model(GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=40)).save_pretrained(tmp_path)
     with pytest.raises(EncoderError, match="gpt2; an intent encoder must be of the BERT family"):
         bert.load(tmp_path)
+
+
+def test_texts_of_like_length_are_read_together_and_hardly_padded():
+    from nlu_models.onnx_encoder import PADDED, of_like_length
+
+    lengths = [15, 3, 4, 16, 40, 3, 15, 4, 4, 100]
+    batches = list(of_like_length(lengths, 3))
+    assert sorted(row for rows in batches for row in rows.tolist()) == list(range(len(lengths)))
+    assert max(len(rows) for rows in batches) == 3
+    for rows in batches:
+        tokens = [lengths[row] for row in rows]
+        assert max(tokens) * len(tokens) <= PADDED * sum(tokens)
+    assert [rows.tolist() for rows in of_like_length([5] * 4, 32)] == [[0, 1, 2, 3]]
+    assert list(of_like_length([], 32)) == []
