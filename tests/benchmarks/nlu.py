@@ -199,7 +199,7 @@ def kept(folder: Path) -> Trained:
     arrays = arrays_from(stored.path("validation.npz"))
     more = {name.removeprefix("more_"): values for name, values in arrays.items() if name.startswith("more_")}
     scores, logits = arrays["scores"].astype(float), arrays["logits"].astype(np.float32)
-    said = Opinions(model.members.names, scores, logits, arrays["nearest"], None, more)
+    said = Opinions(model.decision.full.members, scores, logits, arrays["nearest"], None, more)
     held = [Example(row["text"], row["label"], group=row["group"]) for row in stored.json("validation.json")]
     _, fused = as_served(said, model.decision)
     files = {name: stored.path(name) for name in stored.manifest.files}
