@@ -140,7 +140,7 @@ def test_a_parse_has_what_rasa_and_the_turns_worker_read(parser):
     assert answer["language"] == "en"
     assert 0 <= answer["in_scope"] <= 1
     assert len(answer["wishes"]) == 1
-    assert "bert" in answer["members"]
+    assert "ngrams" in answer["members"]
     assert answer["model_version"] == parser.model.version
 
 
