@@ -14,10 +14,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 MAGIC = b"E5S1"
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
@@ -214,22 +217,10 @@ def _name_older_version(config: Path) -> None:
 
 
 def _write_tokenizer(packed: PackedEncoder, kept: Sequence[int], folder: Path) -> None:
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from tokenizers import AddedToken
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = [(packed.pieces[i], float(packed.scores[i])) for i in kept]
-    place = {piece: number for number, (piece, _) in enumerate(vocabulary)}
-    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=place["<unk>"], byte_fallback=False))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Precompiled(nmt_nfkc()), normalizers.Replace(Regex(" {2,}"), " ")]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
-    tokenizer.decoder = decoders.Metaspace(replacement="\u2581", prepend_scheme="always")
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>",
-        pair="<s> $A </s> </s> $B </s>",
-        special_tokens=[("<s>", place["<s>"]), ("</s>", place["</s>"])],
-    )
+    tokenizer = unigram([(packed.pieces[i], float(packed.scores[i])) for i in kept])
     special = [AddedToken(name, normalized=False, special=True) for name in SPECIAL]
     tokenizer.add_special_tokens([*special, AddedToken("<mask>", lstrip=True, normalized=False, special=True)])
     PreTrainedTokenizerFast(
@@ -245,6 +236,31 @@ def _write_tokenizer(packed: PackedEncoder, kept: Sequence[int], folder: Path) -
         padding_side="right",
         model_input_names=["input_ids", "attention_mask"],
     ).save_pretrained(folder)
+
+
+def unigram(vocabulary: Sequence[tuple[str, float]], *, strip: bool = False) -> "Tokenizer":
+    """The tokenizer of a sentencepiece model of that kind, `<s>` before the text and `</s>` after it.
+
+    Args:
+        vocabulary: pieces and their scores.
+        strip: no piece stands for the blanks around a text.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+    place = {piece: number for number, (piece, _) in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.Unigram(list(vocabulary), unk_id=place["<unk>"], byte_fallback=False))
+    around = [normalizers.Strip()] if strip else []
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Precompiled(nmt_nfkc()), *around, normalizers.Replace(Regex(" {2,}"), " ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace(replacement="\u2581", prepend_scheme="always")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", place["<s>"]), ("</s>", place["</s>"])],
+    )
+    return tokenizer
 
 
 def _write_sentence_transformers(sizes: Sizes, folder: Path) -> None:

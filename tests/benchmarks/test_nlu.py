@@ -45,7 +45,7 @@ def test_every_system_is_measured_and_scope_is_read_at_a_threshold_of_validation
     split = nlu.Split(
         "clinc150", tuple(examples_of()), tuple(examples_of(10, seed=4)), "scope", str(tiny_encoder), None, None
     )
-    asked = Namespace(seed=0, size="full", device="cpu", diet=[], keep=tmp_path, kept=None, light="none")
+    asked = Namespace(seed=0, size="full", device="cpu", diet=[], keep=tmp_path, kept=None, light=str(tiny_encoder))
     rows = nlu.run(split, tiny_encoder, asked)
     found = {(row.system, row.measure): row.value for row in rows}
     systems = {

@@ -97,3 +97,9 @@ def test_a_table_of_another_size_is_no_packed_encoder(tmp_path):
     arrays = {f"q{part}": np.zeros((3, 512), np.uint8) for part in range(1, packed_use.PARTS + 1)}
     with pytest.raises(packed_e5.NotPacked, match="not those of a token table of 128000 pieces"):
         packed_use._write_graph(arrays, [0, 1], 128_000, tmp_path / "model.onnx")
+
+
+def test_a_table_that_lacks_a_part_is_no_packed_encoder(tmp_path):
+    arrays = {f"q{part}": np.zeros((1, 512), np.uint8) for part in range(1, packed_use.PARTS)}
+    with pytest.raises(packed_e5.NotPacked, match="in 17 parts"):
+        packed_use._write_graph(arrays | {"eps": np.array(1e-12)}, [0, 1], 17, tmp_path / "model.onnx")
