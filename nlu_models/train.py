@@ -113,11 +113,11 @@ def _train_intent(chosen: Any, arguments: argparse.Namespace, console: Console) 
     folder = Path(chosen.models) / KIND
     sources = arguments.data or [NLU_DATA]
     size = arguments.size or chosen.train_size
-    encoder = encoders.resolve(chosen.encoder, Path(chosen.home))
+    encoder = encoders.resolve_to_tune(chosen.encoder, Path(chosen.home))
     config = SIZES[size]
     config = replace(config, seed=arguments.seed, tune=replace(config.tune, lora_rank=arguments.lora))
     second_name = second_of(chosen.encoder, size, arguments.second)
-    second = encoders.resolve(second_name, Path(chosen.home)) if second_name else None
+    second = encoders.resolve_to_tune(second_name, Path(chosen.home)) if second_name else None
     third_name = third_of(chosen.english_encoder, size, arguments.third)
     third = encoders.resolve(third_name, Path(chosen.home)) if third_name else None
     light = None if arguments.light == "none" else encoders.resolve(arguments.light, Path(chosen.home))

@@ -84,6 +84,11 @@ def test_it_is_converted_once_and_by_name(folder):
     assert json.loads((folder / "encoder.json").read_text())["pooling"] == "none"
 
 
+def test_it_cannot_be_tuned_and_that_is_said(tmp_path):
+    with pytest.raises(EncoderError, match=r"offline-light .* cannot be tuned: it may be --light or --third"):
+        encoders.resolve_to_tune("offline-light", tmp_path)
+
+
 def test_other_weights_than_the_measured_ones_are_refused(tmp_path, monkeypatch):
     (tmp_path / "resources").mkdir()
     (tmp_path / "resources" / "weights.npz").write_bytes(b"PK")
