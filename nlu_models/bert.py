@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nlu_models import packed_use
 from nlu_models.dataset import numbers_alike
 from nlu_models.encoders import EncoderConfig, EncoderError, config
 
@@ -104,7 +105,7 @@ class Upper(nn.Module):
 class TunedUpper(nn.Module):
     """Upper layers and head: hidden states -> (pooled vectors, logits)."""
 
-    def __init__(self, upper: Upper, width: int, labels: int, dropout: float) -> None:
+    def __init__(self, upper: nn.Module, width: int, labels: int, dropout: float) -> None:
         super().__init__()
         self.upper, self.dropout, self.head = upper, nn.Dropout(dropout), nn.Linear(width, labels)
 
@@ -126,14 +127,16 @@ def _through(layers: nn.ModuleList, hidden: Tensor, mask: Tensor, distances: Dis
 
 @dataclass(frozen=True)
 class Parts:
-    """A loaded encoder, cut in two. `width` of its vectors, `prefix` put in front of every text."""
+    """A loaded encoder, cut in two. `width` of its vectors, `prefix` put in front of every text. `in_int8`: only these
+    matrices may be (how their names begin), as in `onnx_encoder.to_int8`; empty: all."""
 
-    lower: Lower
-    upper: Upper
+    lower: nn.Module
+    upper: nn.Module
     tokenizer: Any
     width: int
     prefix: str
     max_tokens: int
+    in_int8: tuple[str, ...] = ()
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         given = [self.prefix + numbers_alike(text) for text in texts]
@@ -145,16 +148,24 @@ def width_of(folder: Path) -> int:
     """How many numbers an encoder's vectors have."""
     from transformers import AutoConfig
 
+    if (folder / packed_use.WEIGHTS).exists():
+        return packed_use.WIDTH
     return int(AutoConfig.from_pretrained(folder).hidden_size)
 
 
 def load(folder: Path, *, layers: int | None = None, frozen: int = 0, max_tokens: int = 64) -> Parts:
-    """Load an encoder of the BERT family (BERT, RoBERTa, XLM-R, ELECTRA, MPNet ...).
+    """Load an encoder of the BERT family (BERT, RoBERTa, XLM-R, ELECTRA, MPNet ...), or the light one, which has no
+    layers that could be left out or frozen.
 
     Raises:
         EncoderError: another architecture, or more layers asked for than it has.
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    if (folder / packed_use.WEIGHTS).exists():
+        from nlu_models import convolutions  # it is made of this module's parts
+
+        return convolutions.load(folder, max_tokens=max_tokens)
 
     about: EncoderConfig = config(folder)
     sizes = AutoConfig.from_pretrained(folder)

@@ -183,7 +183,7 @@ def export(
     exact = _measured(bert.predict(branch.tuned, texts.hidden.take(rows))[1], wanted)
     small = _measured(served.encode([texts.written[row] for row in rows]).logits, wanted)
     say(
-        f"BERT on {len(rows)} texts: accuracy {exact[0]:.3f}, loss {exact[1]:.3f} as trained, "
+        f"on {len(rows)} texts: accuracy {exact[0]:.3f}, loss {exact[1]:.3f} as trained, "
         f"accuracy {small[0]:.3f}, loss {small[1]:.3f} in int8"
     )
     if small[0] >= exact[0] - tolerance or small[1] <= exact[1] * (1 + LOSS_TOLERANCE):

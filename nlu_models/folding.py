@@ -8,7 +8,7 @@ folds, refit      every row is held out once (few rows: each is needed for both)
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,19 @@ from ensemble.stacking import check_disjoint
 from nlu_models import bert, branch, dataset
 from nlu_models.branch import Branch, Texts
 from nlu_models.dataset import Example
-from nlu_models.intent import LIGHT, MEMBERS, OFF_TOPIC, ORDER, SECOND, SUFFIXES, THIRD, Opinions
+from nlu_models.intent import (
+    BERT,
+    LIGHT,
+    LIGHT_PRETRAINED,
+    NGRAMS,
+    OFF_TOPIC,
+    ORDER,
+    PRETRAINED,
+    SECOND,
+    SUFFIXES,
+    THIRD,
+    Opinions,
+)
 from nlu_models.members import NGrams
 from nlu_models.untuned import Untuned, Vectors
 
@@ -31,13 +43,13 @@ Step = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Fitted:
-    """All members fitted on the same rows: n-grams, a branch for each tuned encoder, and by name (light, third) those
-    of encoders that are read as they came."""
+    """All members fitted on the same rows: n-grams, a branch for each tuned encoder by its name (bert, and perhaps
+    light and second), and those of an encoder that is read as it came."""
 
     rows: Rows
     ngrams: NGrams
-    branches: tuple[Branch, ...]
-    untuned: Mapping[str, Untuned] = field(default_factory=dict)
+    branches: Mapping[str, Branch]
+    third: Untuned | None = None
 
 
 def plan(
@@ -56,13 +68,13 @@ def plan(
 
 def fit(
     examples: Sequence[Example],
-    seen: Sequence[Texts],
-    tunes: Sequence[bert.TuneConfig],
+    seen: Mapping[str, Texts],
+    tunes: Mapping[str, bert.TuneConfig],
     rows: Rows,
     *,
     linear_strength: float,
     ngram_strength: float,
-    vectors: Mapping[str, Vectors],
+    vectors: Vectors | None,
     held: Rows | None = None,
     earlier: Fitted | None = None,
     go_on: bool = False,
@@ -72,43 +84,40 @@ def fit(
     """Fit all members on `rows`.
 
     Args:
-        vectors: the texts as untuned encoders see them, by name.
-        earlier: members fitted before, whose neighbours' settings are kept; with `go_on` their BERTs learn on.
+        seen, tunes: the texts as each tuned encoder sees them, and how it is tuned, by its name.
+        vectors: the texts as the untuned encoder sees them.
+        earlier: members fitted before, whose neighbours' settings are kept; with `go_on` their encoders learn on.
     """
-    branches = []
-    for number, (texts, tune) in enumerate(zip(seen, tunes, strict=True)):
-        before = earlier.branches[number] if earlier else None
-        branches.append(
-            branch.fit(
-                texts,
-                rows,
-                tune,
-                strength=linear_strength,
-                held=held,
-                start=before.tuned if before and go_on else None,
-                like=before.neighbours if before else None,
-                on_epoch=on_epoch if number == 0 else None,
-                on_step=on_step,
-            )
+    branches = {}
+    for name, texts in seen.items():
+        before = earlier.branches[name] if earlier else None
+        branches[name] = branch.fit(
+            texts,
+            rows,
+            tunes[name],
+            strength=linear_strength,
+            held=held,
+            start=before.tuned if before and go_on else None,
+            like=before.neighbours if before else None,
+            on_epoch=on_epoch if name == BERT else None,
+            on_step=on_step,
         )
-    texts_read = [examples[row].text for row in rows]
-    ngrams = NGrams.fit(texts_read, seen[0].labels[rows], seen[0].classes, strength=ngram_strength)
-    untuned = {
-        name: Untuned.fit(
-            seen_by, rows, strength=linear_strength, held=held, like=earlier.untuned[name] if earlier else None
-        )
-        for name, seen_by in vectors.items()
-    }
-    return Fitted(rows, ngrams, tuple(branches), untuned)
+    texts_read, first = [examples[row].text for row in rows], seen[BERT]
+    ngrams = NGrams.fit(texts_read, first.labels[rows], first.classes, strength=ngram_strength)
+    third = None
+    if vectors is not None:
+        like = earlier.third if earlier else None
+        third = Untuned.fit(vectors, rows, strength=linear_strength, held=held, like=like)
+    return Fitted(rows, ngrams, branches, third)
 
 
 def opinions(
     examples: Sequence[Example],
-    seen: Sequence[Texts],
+    seen: Mapping[str, Texts],
     fitted: Fitted,
     held: Rows,
     off_topic: int | None,
-    vectors: Mapping[str, Vectors],
+    vectors: Vectors | None,
 ) -> Opinions:
     """What all members say about rows they were not fitted on.
 
@@ -116,24 +125,24 @@ def opinions(
         OverlappingSplits: a row was fitted on.
     """
     check_disjoint(fitted_on=fitted.rows.tolist(), held_out=held.tolist())
-    first = branch.opinions(seen[0], fitted.branches[0], held, off_topic)
-    words = fitted.ngrams([examples[row].text for row in held])
-    said_by = dict(zip(MEMBERS, (words, first.tuned, first.linear, first.neighbours), strict=True))
-    more = {"nearest_pretrained": first.nearest_pretrained, "elsewhere": first.elsewhere}
-    for texts, other in zip(seen[1:], fitted.branches[1:], strict=True):
-        said = branch.opinions(texts, other, held, off_topic)
-        said_by |= zip(SECOND, (said.tuned, said.linear), strict=True)
-        more |= {
-            "energy_2": said.energy,
-            "nearest_2": said.nearest,
-            "nearest_pretrained_2": said.nearest_pretrained,
-            "elsewhere_2": said.elsewhere,
-        }
-    for name, members in (("light", LIGHT), ("third", THIRD)):
-        if name in vectors:
-            scores, signs = fitted.untuned[name].opinions(vectors[name], held, SUFFIXES[name])
-            said_by |= zip(members, scores, strict=True)
-            more |= signs
+    said = {name: branch.opinions(texts, fitted.branches[name], held, off_topic) for name, texts in seen.items()}
+    said_by = {NGRAMS: fitted.ngrams([examples[row].text for row in held])}
+    more: dict[str, NDArray[np.float64]] = {}
+    for name, members in ((BERT, (BERT, *PRETRAINED)), (LIGHT, (LIGHT, *LIGHT_PRETRAINED)), ("second", SECOND)):
+        if name not in said:
+            continue
+        one, suffix = said[name], SUFFIXES[name]
+        said_by |= zip(members, (one.tuned, one.linear, one.neighbours), strict=False)
+        more |= {f"nearest_pretrained{suffix}": one.nearest_pretrained, f"elsewhere{suffix}": one.elsewhere}
+        if name != BERT:  # its own are no further signs
+            more[f"energy{suffix}"] = one.energy
+        if name == "second":
+            more[f"nearest{suffix}"] = one.nearest
+    if vectors is not None and fitted.third is not None:
+        scores, signs = fitted.third.opinions(vectors, held, SUFFIXES["third"])
+        said_by |= zip(THIRD, scores, strict=True)
+        more |= signs
+    first = said[BERT]
     names = tuple(name for name in ORDER if name in said_by)
     return Opinions(names, np.stack([said_by[name] for name in names]), first.logits, first.nearest, None, more)
 
@@ -151,9 +160,9 @@ def joined(parts: Sequence[Opinions]) -> Opinions:
     )
 
 
-def best_epochs(fitted: Sequence[Fitted], number: int) -> int:
-    """How many epochs were best for encoder `number`, on average over the folds."""
-    return max(1, round(float(np.mean([each.branches[number].best for each in fitted]))))
+def best_epochs(fitted: Sequence[Fitted], name: str) -> int:
+    """How many epochs were best for the encoder `name`, on average over the folds."""
+    return max(1, round(float(np.mean([each.branches[name].best for each in fitted]))))
 
 
 def slower(tune: bert.TuneConfig, epochs: int) -> bert.TuneConfig:

@@ -1,9 +1,9 @@
 """IntentModel: what does the customer want? Members, fusion, calibration and scope behind one call.
 
-What is word for word an example is answered from it. Of every other text the cheapest members are asked first: n-grams,
-a linear model and neighbours on a light encoder. What these leave open goes to the fine-tuned BERT, then to the linear
-model and the neighbours on its pretrained vectors, then to a second BERT, at last to a third encoder and to GPT-2,
-where there are such.
+What is word for word an example is answered from it. Of every other text the cheapest members are asked first: n-grams
+and a fine-tuned light encoder, then a linear model and neighbours on its pretrained vectors. What these leave open goes
+to the fine-tuned BERT, then to the same two on its pretrained vectors, to a second BERT, at last to a third encoder and
+to GPT-2, where there are such.
 """
 
 import io
@@ -29,18 +29,20 @@ from nlu_models.untuned import SentenceEncoder, Untuned
 KIND = "intent"
 OFF_TOPIC = "out_of_scope"
 NGRAMS = "ngrams"
-LIGHT = ("light_linear", "light_neighbours")
+LIGHT = "light"
+LIGHT_PRETRAINED = ("light_linear", "light_neighbours")
 BERT = "bert"
 PRETRAINED = ("linear", "neighbours")
 MEMBERS = (NGRAMS, BERT, *PRETRAINED)  # those of every model
 SECOND = ("bert_2", "linear_2")
 THIRD = ("linear_3", "neighbours_3")
 GPT2 = "gpt2"
-ORDER = (NGRAMS, *LIGHT, BERT, *PRETRAINED, *SECOND, *THIRD, GPT2)
+ORDER = (NGRAMS, LIGHT, *LIGHT_PRETRAINED, BERT, *PRETRAINED, *SECOND, *THIRD, GPT2)
 # whose sign of scope it is: `Opinions.more` by the member that gives it
 SIGN_OF = {
-    "nearest_pretrained_light": LIGHT[0],
-    "elsewhere_light": LIGHT[0],
+    "energy_light": LIGHT,
+    "nearest_pretrained_light": LIGHT_PRETRAINED[0],
+    "elsewhere_light": LIGHT_PRETRAINED[0],
     "nearest_pretrained": PRETRAINED[0],
     "elsewhere": PRETRAINED[0],
     "energy_2": SECOND[0],
@@ -50,6 +52,7 @@ SIGN_OF = {
     "nearest_pretrained_3": THIRD[0],
     "elsewhere_3": THIRD[0],
 }
+SUFFIXES = {BERT: "", LIGHT: "_light", "second": "_2", "third": "_3"}  # of the signs that an encoder gives
 
 Rows = NDArray[np.int64]
 Gpt2Opinion = Callable[[Sequence[str]], tuple[Scores, NDArray[np.float64]]]
@@ -69,8 +72,8 @@ class IntentPrediction:
 
 def steps(names: Sequence[str]) -> list[tuple[str, ...]]:
     """Who is asked when: each step sees the texts that all before it leave open."""
-    first = (NGRAMS, *LIGHT) if LIGHT[0] in names else (NGRAMS, BERT)
-    order = (first, (BERT,), PRETRAINED, SECOND, (*THIRD, GPT2))
+    first = (NGRAMS, LIGHT) if LIGHT in names else (NGRAMS, BERT)
+    order = (first, LIGHT_PRETRAINED, (BERT,), PRETRAINED, SECOND, (*THIRD, GPT2))
     found: list[tuple[str, ...]] = []
     for step in order:
         known = {name for earlier in found for name in earlier}
@@ -177,21 +180,26 @@ class Second:
 
 
 @dataclass(frozen=True)
-class ServedUntuned:
-    """An encoder that is read as it came, and its members; `english_only` as of the second.
-
-    Its signs end in `suffix`.
-    """
+class Third:
+    """An encoder that is read as it came, and its members; `english_only` as of the second."""
 
     encoder: SentenceEncoder
     members: Untuned
-    suffix: str
     english_only: bool = False
 
     def __call__(self, texts: Sequence[str], off_topic: int | None) -> tuple[Scores, Mapping[str, NDArray[np.float64]]]:
         """As of the second; distances know nothing of a class that is off topic."""
         said, nearest = self.members(self.encoder(texts))
-        return said, {f"nearest_pretrained{self.suffix}": nearest}
+        return said, {"nearest_pretrained_3": nearest}
+
+
+@dataclass(frozen=True)
+class Light:
+    """The light encoder, and the two members on its pretrained vectors."""
+
+    encoder: OnnxEncoder
+    linear: LinearOnVectors
+    neighbours: Neighbours
 
 
 @dataclass(frozen=True)
@@ -205,15 +213,15 @@ class Members:
     neighbours: Neighbours  # on pretrained vectors
     tuned: Neighbours  # on fine-tuned vectors, which cost nothing more; only their distance is used, for scope
     gpt2: Gpt2Opinion | None = None
-    light: ServedUntuned | None = None
+    light: Light | None = None
     second: Second | None = None
-    third: ServedUntuned | None = None
+    third: Third | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The members, in the order of the first axis of their scores."""
-        others = (*(LIGHT if self.light else ()), *(SECOND if self.second else ()), *(THIRD if self.third else ()))
-        known = {*MEMBERS, *others, *((GPT2,) if self.gpt2 else ())}
+        known = {*MEMBERS, *((LIGHT, *LIGHT_PRETRAINED) if self.light else ())}
+        known |= {*(SECOND if self.second else ()), *(THIRD if self.third else ()), *((GPT2,) if self.gpt2 else ())}
         return tuple(name for name in ORDER if name in known)
 
     def ask(self, texts: Sequence[str]) -> Opinions:
@@ -238,15 +246,14 @@ class _Asking:
         rows, classes = len(texts), len(members.labels)
         self.off_topic = off_topic_of(members.labels)
         self._asked: set[str] = set()
-        self._place = np.full(rows, -1)  # of a text in what BERT encoded
-        self._encoded: Encoded | None = None
+        self._encoded: dict[str, tuple[Encoded, Rows]] = {}  # by light and BERT, and the place of each text in it
         nothing = np.full(rows, np.nan)
         scores, logits = np.full((len(self.names), rows, classes), np.nan), np.full((rows, classes), np.nan, np.float32)
         self.opinions = Opinions(self.names, scores, logits, nothing, nothing.copy() if members.gpt2 else None, {})
 
     def __call__(self, names: Sequence[str], rows: Rows) -> Scores:
         """What these members say about these texts: (members, rows, classes), NaN where one cannot read."""
-        for step in ((NGRAMS,), LIGHT, (BERT,), PRETRAINED, SECOND, THIRD, (GPT2,)):
+        for step in ((NGRAMS,), (LIGHT,), LIGHT_PRETRAINED, (BERT,), PRETRAINED, SECOND, THIRD, (GPT2,)):
             if step[0] in names and step[0] not in self._asked:
                 self._asked.add(step[0])
                 self._ask(step, rows)
@@ -259,29 +266,57 @@ class _Asking:
         if step[0] == NGRAMS:
             known.scores[at, rows] = members.ngrams(texts)
         elif step[0] == BERT:
-            self._encoded = members.encoder.encode(texts)
-            self._place[rows] = np.arange(len(rows))
-            known.scores[at, rows] = softmax(self._encoded.logits)
-            known.logits[rows] = self._encoded.logits
-            known.nearest[rows] = members.tuned.nearest(self._encoded.vectors)
+            encoded = self._encode(BERT, members.encoder, texts, rows)
+            known.logits[rows] = encoded.logits
+            known.nearest[rows] = members.tuned.nearest(encoded.vectors)
+        elif step[0] == LIGHT and members.light:
+            encoded = self._encode(LIGHT, members.light.encoder, texts, rows)
+            self._sign("energy_light", rows, scope.energy(encoded.logits, self.off_topic))
         elif step[0] == GPT2 and members.gpt2 and known.likelihood is not None:
             known.scores[at, rows], known.likelihood[rows] = members.gpt2(texts)
-        elif step == PRETRAINED and self._encoded is not None:
-            vectors = members.encoder.pretrained(self._encoded, self._place[rows])
-            near, nearest = members.neighbours.scored(vectors)
-            self._put(step, rows, np.stack([members.linear(vectors), near]), {"nearest_pretrained": nearest})
+        elif step == PRETRAINED:
+            self._pretrained(step, rows, BERT, members.encoder, members.linear, members.neighbours)
+        elif step == LIGHT_PRETRAINED and members.light:
+            light = members.light
+            self._pretrained(step, rows, LIGHT, light.encoder, light.linear, light.neighbours)
         else:
-            other = {LIGHT[0]: members.light, SECOND[0]: members.second, THIRD[0]: members.third}[step[0]]
+            other = {SECOND[0]: members.second, THIRD[0]: members.third}.get(step[0])
             if other:
                 rows = _readable(self.texts, rows, other.english_only)
                 if len(rows):
                     self._put(step, rows, *other([self.texts[row] for row in rows.tolist()], self.off_topic))
 
+    def _encode(self, name: str, encoder: OnnxEncoder, texts: Sequence[str], rows: Rows) -> Encoded:
+        """What the tuned encoder says about these texts."""
+        encoded, place = encoder.encode(texts), np.full(len(self.texts), -1)
+        place[rows] = np.arange(len(rows))
+        self._encoded[name] = encoded, place
+        self.opinions.scores[self.names.index(name), rows] = softmax(encoded.logits)
+        return encoded
+
+    def _pretrained(
+        self,
+        step: Sequence[str],
+        rows: Rows,
+        name: str,
+        encoder: OnnxEncoder,
+        linear: LinearOnVectors,
+        neighbours: Neighbours,
+    ) -> None:
+        """The members on what the encoder was before, of texts it has encoded."""
+        encoded, place = self._encoded[name]
+        vectors = encoder.pretrained(encoded, place[rows])
+        near, nearest = neighbours.scored(vectors)
+        self._put(step, rows, np.stack([linear(vectors), near]), {f"nearest_pretrained{SUFFIXES[name]}": nearest})
+
     def _put(self, step: Sequence[str], rows: Rows, said: Scores, signs: Mapping[str, NDArray[np.float64]]) -> None:
         first = self.names.index(step[0])
         self.opinions.scores[first : first + len(step), rows] = said
         for name, values in signs.items():
-            self.opinions.more.setdefault(name, np.full(len(self.texts), np.nan))[rows] = values
+            self._sign(name, rows, values)
+
+    def _sign(self, name: str, rows: Rows, values: NDArray[np.float64]) -> None:
+        self.opinions.more.setdefault(name, np.full(len(self.texts), np.nan))[rows] = values
 
 
 def as_served(opinions: Opinions, decision: Decision) -> tuple[Opinions, Scores]:
@@ -346,9 +381,9 @@ class IntentModel:
             LinearOnVectors.from_arrays(arrays_from(stored.path("linear.npz"))),
             Neighbours.from_arrays(arrays_from(stored.path("neighbours.npz"))),
             Neighbours.from_arrays(arrays_from(stored.path("tuned.npz"))),
-            light=_untuned(stored, "light", threads, device),
+            light=_light(stored, threads, device),
             second=_second(stored, threads, device),
-            third=_untuned(stored, "third", threads, device),
+            third=_third(stored, threads, device),
         )
         seen = Seen(stored.json("seen.json")) if "seen.json" in stored.manifest.files else None
         return cls(members, Decision.from_json(stored.json("decision.json")), stored.manifest.version, seen)
@@ -423,19 +458,29 @@ def _second(stored: artifact.Artifact, threads: int, device: str) -> Second | No
     )
 
 
-SUFFIXES = {"light": "_light", "third": "_3"}
-
-
-def _untuned(stored: artifact.Artifact, name: str, threads: int, device: str) -> ServedUntuned | None:
-    if f"{name}/{name}.json" not in stored.manifest.files:
+def _light(stored: artifact.Artifact, threads: int, device: str) -> Light | None:
+    if "light/linear.npz" not in stored.manifest.files:
         return None
-    encoder = SentenceEncoder(
-        {file: stored.path(f"{name}/{file}") for file in UNTUNED_FILES}, threads=threads, device=device
+    if "light/model.onnx" in stored.manifest.files:
+        raise artifact.ArtifactError(
+            stored.folder,
+            f"{stored.folder} was made by an earlier Kefu whose light encoder was not tuned; run `kefu train nlu`",
+        )
+    encoder = OnnxEncoder(
+        {name: stored.path(f"light/encoder/{name}") for name in FILES}, threads=threads, device=device
     )
-    linear, neighbours = (arrays_from(stored.path(f"{name}/{part}.npz")) for part in ("linear", "neighbours"))
+    linear, neighbours = (arrays_from(stored.path(f"light/{part}.npz")) for part in ("linear", "neighbours"))
+    return Light(encoder, LinearOnVectors.from_arrays(linear), Neighbours.from_arrays(neighbours))
+
+
+def _third(stored: artifact.Artifact, threads: int, device: str) -> Third | None:
+    if "third/third.json" not in stored.manifest.files:
+        return None
+    files = {file: stored.path(f"third/{file}") for file in UNTUNED_FILES}
+    linear, neighbours = (arrays_from(stored.path(f"third/{part}.npz")) for part in ("linear", "neighbours"))
     members = Untuned(LinearOnVectors.from_arrays(linear), Neighbours.from_arrays(neighbours))
-    english_only = bool(stored.json(f"{name}/{name}.json")["english_only"])
-    return ServedUntuned(encoder, members, SUFFIXES[name], english_only)
+    english_only = bool(stored.json("third/third.json")["english_only"])
+    return Third(SentenceEncoder(files, threads=threads, device=device), members, english_only)
 
 
 def arrays_to(arrays: Mapping[str, NDArray[Any]]) -> bytes:

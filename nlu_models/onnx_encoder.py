@@ -7,6 +7,7 @@ frozen.onnx    hidden states -> unit vectors as pretrained; run only on texts th
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -157,11 +158,12 @@ def export(
     modules = {"lower": parts.lower.cpu().eval(), "tuned": model.cpu().eval(), "frozen": _unit(parts)}
     mask = torch.ones((2, 5), dtype=torch.long)
     hidden = torch.zeros((2, 5, parts.width))
-    feeds = _feeds(parts, texts) if precision == "int8" and texts else []
+    feeds = _feeds(parts, texts) if precision == "int8" and texts and not parts.in_int8 else []
     for name, module in modules.items():
         first = ("ids", torch.full((2, 5), 4, dtype=torch.long)) if name == "lower" else ("hidden", hidden)
         outputs = {"lower": ["states"], "tuned": ["vectors", "logits"], "frozen": ["vectors"]}[name]
-        export_one(module, (first[1], mask), [first[0], "mask"], outputs, folder / f"{name}.onnx", precision, feeds)
+        path, inputs = folder / f"{name}.onnx", [first[0], "mask"]
+        export_one(module, (first[1], mask), inputs, outputs, path, precision, feeds, in_int8=parts.in_int8)
     facts = EncoderFacts(parts.prefix, parts.max_tokens, int(parts.tokenizer.pad_token_id), parts.width, precision)
     (folder / "encoder.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
     parts.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
@@ -204,8 +206,9 @@ def export_one(
     feeds: Sequence[Feed] = (),
     *,
     strength: float = STRENGTH,
+    in_int8: Sequence[str] = (),
 ) -> None:
-    """Write one graph; with `feeds`, int8 is fitted to them (`smoothing.smooth`)."""
+    """Write one graph; with `feeds`, int8 is fitted to them (`smoothing.smooth`); `in_int8` as in `to_int8`."""
     import warnings
 
     import torch
@@ -230,7 +233,7 @@ def export_one(
         return
     if feeds:
         smooth(wide, feeds, strength=strength)
-    to_int8(wide, path)
+    to_int8(wide, path, in_int8)
     wide.unlink()
 
 
@@ -247,7 +250,11 @@ def to_int8(wide: Path, path: Path, matrices: Sequence[str] = ()) -> None:
     chosen = None
     if matrices:
         nodes = onnx.load(str(wide)).graph.node
-        chosen = [one.name for one in nodes if any(given.startswith(tuple(matrices)) for given in one.input)]
+        begin = tuple(matrices)
+        chosen = [one.name for one in nodes if any(given.split(".")[-1].startswith(begin) for given in one.input)]
+        if not chosen:
+            shutil.copyfile(wide, path)
+            return
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # it advises a pre-processing that changes nothing here

@@ -4,7 +4,7 @@ Signs of a text (higher: more likely in scope): BERT's energy (Liu et al. 2020: 
 of the nearest training text, fused confidence, agreement of the members, the share the classes of no scope got,
 GPT-2's mean log-likelihood of the text, where there is a GPT-2, the members' mean probability of the answer, similarity
 of the nearest training text before fine-tuning, energy and similarity of a second BERT, similarity of a third encoder,
-similarity of the light one.
+similarity and energy of the light one.
 NaN: not asked.
 """
 
@@ -27,6 +27,7 @@ MORE = (
     "nearest_pretrained_2",
     "nearest_pretrained_3",
     "nearest_pretrained_light",
+    "energy_light",
 )
 # what the nearest one would be without the text's own intent; known where texts are held out
 ELSEWHERE = {
@@ -37,7 +38,7 @@ ELSEWHERE = {
 }
 # Fine-tuning draws the texts of an intent together and away from all others, also those it never saw. To tell a text
 # whose intent is taken away by these is too easy.
-LEARNT = ("energy", "nearest", "energy_2", "nearest_2")
+LEARNT = ("energy", "nearest", "energy_2", "nearest_2", "energy_light")
 SIGNS = ("energy", "nearest", "confidence", "agreement", "on_topic", "likelihood", "support", *MORE)
 
 

@@ -1,8 +1,7 @@
-"""Encoders as they were pretrained: a linear model and neighbours on their vectors, no fine-tuning.
+"""An encoder as it was pretrained: a linear model and neighbours on its vectors, no fine-tuning.
 
-A light one settles most texts before a BERT is asked at all (`packed_use`). A large one, the third, tells near intents
-apart that two smaller ones, tuned, confuse; to tune it would take hours on two cores, to read all texts with it once
-takes minutes. BANKING77, on top of two BERTs: 0.946 to 0.950.
+A large one, the third, tells near intents apart that two smaller ones, tuned, confuse; to tune it would take hours on
+two cores, to read all texts with it once takes minutes. BANKING77, on top of two BERTs: 0.946 to 0.950.
 """
 
 import json
@@ -16,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble.combine import Scores
-from nlu_models import encoders, sentence_export
+from nlu_models import encoders, packed_use, sentence_export
 from nlu_models.dataset import numbers_alike
+from nlu_models.encoders import EncoderError
 from nlu_models.members import LinearOnVectors, Neighbours
 from nlu_models.onnx_encoder import of_like_length, padded, run, session, tokenizer_of
 
@@ -30,7 +30,7 @@ FITTED_ON = 256  # texts that int8 is fitted to, where the encoder comes without
 
 @dataclass(frozen=True)
 class Facts:
-    """What the files do not say themselves. `pooling` of token states is mean or cls; none: the graph pools itself."""
+    """What the files do not say themselves. `pooling` of token states is mean or cls."""
 
     prefix: str
     pooling: str
@@ -59,8 +59,6 @@ class SentenceEncoder:
         numbers, mask = padded(ids, self.facts.pad)
         feed = {"input_ids": numbers, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)}
         states = run(self.session, feed)[0]  # (texts, tokens, width)
-        if self.facts.pooling == "none":
-            return np.asarray(states, np.float32)
         if self.facts.pooling == "cls":
             pooled = states[:, 0]
         else:
@@ -73,12 +71,13 @@ def export(source: Path, folder: Path, texts: Sequence[str]) -> None:
 
     Args:
         texts: what a new graph is fitted to.
+
+    Raises:
+        EncoderError: the light encoder, which is only there to be tuned.
     """
+    if (source / packed_use.WEIGHTS).exists():
+        raise EncoderError("offline-light cannot be --third: it is tuned, as --light, --second or KEFU_ENCODER")
     folder.mkdir(parents=True)
-    if all((source / name).exists() for name in FILES):  # it is kept as it is served
-        for name in FILES:
-            shutil.copyfile(source / name, folder / name)
-        return
     config = encoders.config(source)
     if not (source / sentence_export.FILE).exists():
         made = folder / "source"  # a folder of somebody else is not written into

@@ -51,6 +51,7 @@ def test_every_system_is_measured_and_scope_is_read_at_a_threshold_of_validation
     systems = {
         "bert",
         "ngrams",
+        "light",
         "light_linear",
         "light_neighbours",
         "linear",

@@ -107,9 +107,9 @@ def test_with_few_examples_every_row_is_held_out_once_and_names_never(folded):
 
 
 def test_opinions_on_rows_that_were_fitted_on_are_refused():
-    fitted = folding.Fitted(np.array([0, 1, 2]), None, ())
+    fitted = folding.Fitted(np.array([0, 1, 2]), None, {})
     with pytest.raises(OverlappingSplits):
-        folding.opinions([], [], fitted, np.array([2, 3]), None, {})
+        folding.opinions([], {}, fitted, np.array([2, 3]), None, None)
 
 
 def test_more_of_the_off_topic_texts_can_be_held_out():

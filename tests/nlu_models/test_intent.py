@@ -82,24 +82,27 @@ def with_confidence(model, *confidences):
 def test_dear_members_are_asked_only_where_the_cheap_ones_leave_a_text_open(trained):
     model = trained.model
     texts = [example.text for example in trained.validation]
-    always_sure, never_sure = with_confidence(model, 0.0), with_confidence(model, 1.01, 1.01)
+    always_sure, never_sure = with_confidence(model, 0.0), with_confidence(model, 1.01, 1.01, 1.01)
     first = always_sure.stages[0]
-    assert first.asked == ("ngrams", "light_linear", "light_neighbours")
+    assert first.asked == ("ngrams", "light")
     cheap = trained.opinions.of(first.asked)
     settled = first.settles(cheap, first.fusion(cheap))
     asked, fused = model.members.judge(texts, always_sure)
-    assert (np.isnan(asked.scores[3:]).all(axis=(0, 2)) == settled).all()
+    assert (np.isnan(asked.scores[2:]).all(axis=(0, 2)) == settled).all()
+    assert np.isnan(asked.more["nearest_pretrained_light"][settled]).all()
+    assert not np.isnan(asked.more["energy_light"]).any()
     assert np.isnan(asked.logits[settled]).all()
     assert np.isnan(asked.nearest[settled]).all()
     assert settled.any()
-    np.testing.assert_allclose(fused[settled], first.fusion(asked.scores[:3, settled]))
+    np.testing.assert_allclose(fused[settled], first.fusion(asked.scores[:2, settled]))
     everybody, chances = model.members.judge(texts, never_sure)
     assert not np.isnan(everybody.scores).any()
     np.testing.assert_allclose(chances, model.decision.full(everybody.scores))
 
 
 def test_parts_of_a_message_are_judged_without_those_who_come_after_bert(trained):
-    upto_bert = (*trained.model.decision.stages[0].asked, "bert")
+    cheap = trained.model.decision.stages[0].asked
+    upto_bert = (*cheap, "light_linear", "light_neighbours", "bert")
     stage = Cascade(Fusion("average", upto_bert), 1.01, ("bert",))  # settles nothing by itself
     decision = replace(trained.model.decision, stages=(*with_confidence(trained.model, 1.01).stages[:1], stage))
     model = IntentModel(trained.model.members, decision, "slow")
@@ -140,10 +143,11 @@ def test_of_many_examples_the_nearest_are_found_through_a_shortlist(monkeypatch)
 
 
 def test_who_is_asked_when():
-    light = ("ngrams", "light_linear", "light_neighbours")
+    light = [("ngrams", "light"), ("light_linear", "light_neighbours")]
+    known = (*light[0], *light[1], *MEMBERS[1:])
     assert steps(MEMBERS) == [("ngrams", "bert"), ("linear", "neighbours")]
-    assert steps((*light, *MEMBERS[1:])) == [light, ("bert",), ("linear", "neighbours")]
-    later = steps((*light, *MEMBERS[1:], "bert_2", "linear_2", "linear_3", "neighbours_3", "gpt2"))[3:]
+    assert steps(known) == [*light, ("bert",), ("linear", "neighbours")]
+    later = steps((*known, "bert_2", "linear_2", "linear_3", "neighbours_3", "gpt2"))[4:]
     assert later == [("bert_2", "linear_2"), ("linear_3", "neighbours_3", "gpt2")]
 
 
@@ -154,6 +158,13 @@ def test_a_decision_of_earlier_days_has_the_same_stages(trained):
     again = Decision.from_json({**old, "cascade": first, "middle": others[0] if others else None})
     assert [one.confidence for one in again.stages] == [one.confidence for one in known.stages[:2]]
     assert again.stages[0].asked == again.stages[0].fusion.members  # all of them had to agree
+
+
+def test_a_model_whose_light_encoder_was_not_tuned_is_refused_with_the_remedy(trained, tmp_path):
+    files = {**trained.files, "light/model.onnx": b"as it came"}
+    training.save(replace(trained, files=files), tmp_path / "intent", data_sha256="tiny", metrics={})
+    with pytest.raises(ArtifactError, match=r"intent was made by an earlier Kefu .*run `kefu train nlu`"):
+        IntentModel.load(tmp_path / "intent")
 
 
 def test_the_validation_rows_were_not_learnt_from(trained):
