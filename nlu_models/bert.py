@@ -148,7 +148,7 @@ def width_of(folder: Path) -> int:
     """How many numbers an encoder's vectors have."""
     from transformers import AutoConfig
 
-    if (folder / packed_use.WEIGHTS).exists():
+    if packed_use.is_in(folder):
         return packed_use.WIDTH
     return int(AutoConfig.from_pretrained(folder).hidden_size)
 
@@ -162,7 +162,7 @@ def load(folder: Path, *, layers: int | None = None, frozen: int = 0, max_tokens
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    if (folder / packed_use.WEIGHTS).exists():
+    if packed_use.is_in(folder):
         from nlu_models import convolutions  # it is made of this module's parts
 
         return convolutions.load(folder, max_tokens=max_tokens)

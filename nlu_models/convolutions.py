@@ -1,7 +1,8 @@
 """The light encoder of `packed_use` in torch, cut in two as a BERT is (`bert.Parts`), so that it is tuned like one.
 
-The lower part is the token table, the upper one everything else: to tune all of it costs a fifth of tuning MiniLM, and
-tuned it is right as often (held-out rows of BANKING77: 0.926, MiniLM 0.924; as it came, with a linear model, 0.913).
+The lower part is the token table, the upper one everything else. Four epochs of 8,500 questions take 78 s on two cores.
+Tuned it comes nearer to a tuned BERT: held-out rows of BANKING77, near-duplicates apart, 0.901 (as it came, by a linear
+model, 0.873; MiniLM 0.924), of SMP2017 0.939 (0.907; E5 0.952).
 """
 
 from collections.abc import Mapping

