@@ -36,11 +36,16 @@ class Entity:
 
 @dataclass(frozen=True)
 class Rule:
-    """`pattern` (over folded text); group `v`, or all, is the span; `read` gives the value, None: not this one."""
+    """`pattern` (over folded text); group `v`, or all, is the span; `read` gives the value, None: not this one.
+
+    `needs`: what every text has that the pattern is found in. It is looked for once for all rules that need it, and
+    most messages have neither numbers nor colours.
+    """
 
     entity: str
     pattern: re.Pattern[str]
     read: Reading
+    needs: re.Pattern[str] | None = None
 
 
 def extract(text: str, gazetteer: Gazetteer | None = None) -> list[Entity]:
@@ -48,8 +53,10 @@ def extract(text: str, gazetteer: Gazetteer | None = None) -> list[Entity]:
     folded = fold(text)
     found: list[Entity] = []
     taken = [False] * len(folded)
+    there = {needed: needed is None or bool(needed.search(folded)) for needed in NEEDED}
     for rule in RULES:
-        found.extend(_apply(rule, folded, taken))
+        if there[rule.needs]:
+            found.extend(_apply(rule, folded, taken))
         if rule.entity == "email" and gazetteer is not None:
             # names of the catalogue before single words: "Blue Ridge tent" is no colour
             for name in gazetteer.find(folded, taken):
@@ -60,6 +67,9 @@ def extract(text: str, gazetteer: Gazetteer | None = None) -> list[Entity]:
 
 def fold(text: str) -> str:
     """Full-width letters and digits made plain, lower case, one character for each of the original."""
+
+    if text.isascii():
+        return text.lower()
 
     def one(letter: str) -> str:
         plain_letter = unicodedata.normalize("NFKC", letter).lower()
@@ -81,13 +91,15 @@ def _apply(rule: Rule, folded: str, taken: list[bool]) -> Iterable[Entity]:
         yield Entity(rule.entity, read, start, end)
 
 
-def _rule(entity: str, pattern: str, read: Reading | str | bool | None = None) -> Rule:
+def _rule(
+    entity: str, pattern: str, read: Reading | str | bool | None = None, *, needs: re.Pattern[str] | None = None
+) -> Rule:
     if read is None:
-        return Rule(entity, re.compile(pattern), lambda match: _span(match))
+        return Rule(entity, re.compile(pattern), lambda match: _span(match), needs)
     if isinstance(read, str | bool):
         fixed: Value = read
-        return Rule(entity, re.compile(pattern), lambda match: fixed)
-    return Rule(entity, re.compile(pattern), read)
+        return Rule(entity, re.compile(pattern), lambda match: fixed, needs)
+    return Rule(entity, re.compile(pattern), read, needs)
 
 
 def _span(match: re.Match[str]) -> str:
@@ -96,7 +108,11 @@ def _span(match: re.Match[str]) -> str:
 
 def _words(entity: str, table: dict[str, str]) -> list[Rule]:
     """One rule a row of pattern -> value, earlier rows first; Latin words must stand alone, Chinese ones need not."""
-    return [_rule(entity, rf"(?<![a-z])(?:{pattern})(?:(?<![a-z])|(?![a-z]))", v) for pattern, v in table.items()]
+    any_of_them = re.compile("|".join(table))
+    return [
+        _rule(entity, rf"(?<![a-z])(?:{pattern})(?:(?<![a-z])|(?![a-z]))", v, needs=any_of_them)
+        for pattern, v in table.items()
+    ]
 
 
 def _order_number(match: re.Match[str]) -> str | None:
@@ -173,6 +189,9 @@ ORDINALS = {
     "fifth|5th|第五": "5",
     "last|最后一?": "-1",
 }
+A_DIGIT = re.compile(r"\d")
+A_NUMBER = re.compile(NUMBER)
+AN_ORDINAL = re.compile("|".join(ORDINALS))
 
 RULES: tuple[Rule, ...] = (
     _rule("email", r"(?P<v>[a-z0-9][\w.+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,})(?![\w@])"),
@@ -180,29 +199,42 @@ RULES: tuple[Rule, ...] = (
         "order_number",
         rf"(?P<v>{EDGE}(?:no\.? ?|#)?(?P<letter>[kr])[-–— .#]{{0,2}}(?P<digits>\d{{4,8}})){END}",
         _order_number,
+        needs=A_DIGIT,
     ),
     # a number right after the word for an order, or a six-digit one with a hash
     _rule(
         "order_number",
         rf"(?:order|订单号?|单号|return|退货单?号?)(?: (?:number|no\.?|nr\.?|is))*\s*(?:是|为|号)?\s*[:：#]?\s*(?P<v>#?(?P<letter>)(?P<digits>\d{{5,8}})){END}",
         lambda match: f"{'R' if match.group().startswith(('return', '退')) else 'K'}-{match.group('digits')}",
+        needs=A_DIGIT,
     ),
-    _rule("order_number", rf"(?P<v>#(?P<letter>)(?P<digits>\d{{6}})){END}", _order_number),
+    _rule("order_number", rf"(?P<v>#(?P<letter>)(?P<digits>\d{{6}})){END}", _order_number, needs=A_DIGIT),
     # other shops' numbering: "#W2378156", "W2378156", "AB-1234567"; and a long bare number that is the whole message
     _rule(
         "order_number",
         rf"(?P<v>#[a-z]{{1,3}}-?\d{{4,10}}|{EDGE}[a-z]{{1,2}}-?\d{{6,10}}){END}",
         lambda match: match.group("v").upper(),
+        needs=A_DIGIT,
     ),
-    _rule("order_number", r"^\W*(?P<v>\d{7,10})\W*$"),
-    _rule("phone", rf"(?P<v>\+\d[\d ()/-]{{6,18}}\d){END}", _phone),
-    _rule("phone", rf"(?P<v>{EDGE}1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}){END}", _phone),
-    _rule("phone", rf"(?:phone|mobile|call me|tel\.?|手机|电话)\D{{0,12}}(?P<v>\d[\d ()/-]{{5,16}}\d){END}", _phone),
-    _rule("date", rf"{EDGE}\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}{END}|{EDGE}\d{{1,2}}[/.]\d{{1,2}}[/.]\d{{2,4}}{END}"),
-    _rule("date", r"(?:\d{4}年)?\d{1,2}月\d{1,2}[日号]"),
+    _rule("order_number", r"^\W*(?P<v>\d{7,10})\W*$", needs=A_DIGIT),
+    _rule("phone", rf"(?P<v>\+\d[\d ()/-]{{6,18}}\d){END}", _phone, needs=A_DIGIT),
+    _rule("phone", rf"(?P<v>{EDGE}1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}){END}", _phone, needs=A_DIGIT),
+    _rule(
+        "phone",
+        rf"(?:phone|mobile|call me|tel\.?|手机|电话)\D{{0,12}}(?P<v>\d[\d ()/-]{{5,16}}\d){END}",
+        _phone,
+        needs=A_DIGIT,
+    ),
+    _rule(
+        "date",
+        rf"{EDGE}\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}{END}|{EDGE}\d{{1,2}}[/.]\d{{1,2}}[/.]\d{{2,4}}{END}",
+        needs=A_DIGIT,
+    ),
+    _rule("date", r"(?:\d{4}年)?\d{1,2}月\d{1,2}[日号]", needs=A_DIGIT),
     _rule(
         "date",
         rf"{EDGE}(?:\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{MONTHS})|(?:{MONTHS}) \d{{1,2}}(?:st|nd|rd|th)?)(?: \d{{4}})?{END}",
+        needs=A_DIGIT,
     ),
     _rule(
         "date",
@@ -213,15 +245,22 @@ RULES: tuple[Rule, ...] = (
         "code",
         rf"(?:code|pin|otp|验证码|校验码|代码)\s*(?:is|was|是|为)?\s*[:：]?\s*(?P<v>\d{{3}}[ -]?\d{{3}}|\d{{4,8}}){END}",
         _code,
+        needs=A_DIGIT,
     ),
     _rule(
         "postcode",
         rf"(?:post ?code|postal code|zip(?: code)?|plz|邮编|邮政编码)\s*(?:is|是|为)?\s*[:：]?\s*(?P<v>[a-z]{{0,2}}-?\d{{4,6}}){END}",
         lambda match: match.group("v").upper(),
+        needs=A_DIGIT,
     ),
-    _rule("postcode", rf"(?P<v>{EDGE}(?:a|ch|d|at|de)-\d{{4,5}}){END}", lambda match: match.group("v").upper()),
-    _rule("code", r"^\W*(?P<v>\d{3}[ -]?\d{3})\W*$", _code),
-    _rule("postcode", r"^\W*(?P<v>\d{4,5})\W*$"),
+    _rule(
+        "postcode",
+        rf"(?P<v>{EDGE}(?:a|ch|d|at|de)-\d{{4,5}}){END}",
+        lambda match: match.group("v").upper(),
+        needs=A_DIGIT,
+    ),
+    _rule("code", r"^\W*(?P<v>\d{3}[ -]?\d{3})\W*$", _code, needs=A_DIGIT),
+    _rule("postcode", r"^\W*(?P<v>\d{4,5})\W*$", needs=A_DIGIT),
     # prices: a range, an upper end, a lower end, an amount
     _rule(
         "size",
@@ -232,42 +271,50 @@ RULES: tuple[Rule, ...] = (
         "price_min",
         rf"(?:between|from|在)\s*(?:{MONEY_SIGN}\s*)?(?P<v>(?P<n>{NUMBER}))(?=\s*{MONEY_SIGN}?\s*(?:and|to|-|–|到|至|和)\s*(?:{MONEY_SIGN}\s*)?\d)",
         _number,
+        needs=A_DIGIT,
     ),
     _rule(
         "price_min",
         rf"(?P<v>{EDGE}(?:{MONEY_SIGN}\s*)?(?P<n>\d[\d.,]*))(?=\s*{MONEY_SIGN}?\s*(?:-|–|到|至|to)\s*(?:{MONEY_SIGN}\s*)?\d[\d.,]*\s*{MONEY_SIGN})",
         _number,
+        needs=A_DIGIT,
     ),
     _rule(
         "price_max",
         rf"(?:between|from|在)?\s*\d[\d.,]*\s*{MONEY_SIGN}?\s*(?:and|-|–|to|到|至|和)\s*(?P<v>(?:{MONEY_SIGN}\s*)?(?P<n>\d[\d.,]*)\s*{MONEY_SIGN}(?:之间)?)",
         _number,
+        needs=A_DIGIT,
     ),
-    _rule("price_max", rf"between\s*\S+(?:\s*{MONEY_SIGN})?\s*and\s*(?P<v>{PRICE})", _number),
+    _rule("price_max", rf"between\s*\S+(?:\s*{MONEY_SIGN})?\s*and\s*(?P<v>{PRICE})", _number, needs=A_NUMBER),
     _rule(
         "price_max",
         rf"{EDGE}(?:under|below|less than|cheaper than|up to|at most|max(?:imum)?(?: of)?|not (?:more|over) than|no more than|within|budget(?: is| of)?:?|for less than|不超过|最多|预算(?:是|在|只有)?|低于|少于|小于)\s*(?P<v>{PRICE})",
         _number,
+        needs=A_NUMBER,
     ),
     _rule(
         "price_max",
         rf"(?P<v>(?P<n>{NUMBER})\s*{MONEY_SIGN}?)\s*(?:以下|以内|之内|内(?!存|胆|帐)|or less|or under|max\b|tops\b)",
         _number,
+        needs=A_NUMBER,
     ),
     _rule(
         "price_min",
         rf"{EDGE}(?:over|above|more than|at least|from|starting at|min(?:imum)?(?: of)?|超过|高于|至少|不低于|大于)\s*(?P<v>(?:{MONEY_SIGN}\s*)?(?P<n>\d[\d.,]*)\s*{MONEY_SIGN}|{MONEY_SIGN}\s*\d[\d.,]*)",
         lambda match: _first_number(match.group("v")),
+        needs=A_DIGIT,
     ),
     _rule(
         "price_min",
         rf"(?P<v>(?P<n>{NUMBER})\s*{MONEY_SIGN}?)\s*(?:以上|起(?![来床])|or more|and up|and above)",
         _number,
+        needs=A_NUMBER,
     ),
     _rule(
         "amount",
         rf"(?P<v>{MONEY_SIGN}\s?(?P<n>\d[\d.,]*\d|\d)|(?P<m>\d[\d.,]*\d|\d|{HAN_NUMBER})\s?{MONEY_SIGN})(?![\w])|(?P<z>\d[\d.,]*\s?(?:元|块|欧元|欧))",
         lambda match: _first_number(match.group()),
+        needs=A_NUMBER,
     ),
     # sizes
     _rule(
@@ -291,7 +338,7 @@ RULES: tuple[Rule, ...] = (
             {"extra": "X"}.get(match.group("v")[:5], "") + match.group("v").split("-")[-1].split(" ")[-1][0].upper()
         ),
     ),
-    _rule("size", rf"(?P<v>{EDGE}[1-8]p){END}", lambda match: match.group("v").upper()),
+    _rule("size", rf"(?P<v>{EDGE}[1-8]p){END}", lambda match: match.group("v").upper(), needs=A_DIGIT),
     _rule("size", r"^\W*(?P<v>[sml])\W*$", lambda match: match.group("v").upper()),
     _rule(
         "size",
@@ -310,9 +357,12 @@ RULES: tuple[Rule, ...] = (
     ),
     # places in a list
     _rule(
-        "ordinal", rf"(?:{EDGE}(?:number|no\.|option|item|#)\s*(?P<v>\d{{1,2}}){END})", lambda match: match.group("v")
+        "ordinal",
+        rf"(?:{EDGE}(?:number|no\.|option|item|#)\s*(?P<v>\d{{1,2}}){END})",
+        lambda match: match.group("v"),
+        needs=A_DIGIT,
     ),
-    _rule("ordinal", rf"(?P<v>第\s*(?P<n>\d{{1,2}}|{HAN_NUMBER})\s*[个件款张双条只把种项]?)", _number),
+    _rule("ordinal", rf"(?P<v>第\s*(?P<n>\d{{1,2}}|{HAN_NUMBER})\s*[个件款张双条只把种项]?)", _number, needs=A_NUMBER),
     *(
         _rule(
             "ordinal",
@@ -320,6 +370,7 @@ RULES: tuple[Rule, ...] = (
             if pattern[0].isascii()
             else pattern,
             meaning,
+            needs=AN_ORDINAL,
         )
         for row, meaning in ORDINALS.items()
         for pattern in (
@@ -344,7 +395,7 @@ RULES: tuple[Rule, ...] = (
         rf"{EDGE}(?:only|just|want|need|take|order|to|get|make it|另要|只要|改[成为])\s*(?P<v>(?P<n>\d{{1,2}}|one(?! (?:in|that|from|with|for))|two|three|four|five|six)){END}(?!\s*(?:%|days?|weeks?|hours?|years?|months?|persons?|people|man\b|euro|eur|天|周|小时|人|年|月|码))",
         _number,
     ),
-    _rule("quantity", rf"(?P<v>{EDGE}x ?(?P<n>\d{{1,2}})){END}", _number),
+    _rule("quantity", rf"(?P<v>{EDGE}x ?(?P<n>\d{{1,2}})){END}", _number, needs=A_DIGIT),
     *_words("payment_method", PAYMENT),
     *_words("shipping_method", SHIPPING),
     *_words("color", COLORS),
@@ -355,6 +406,8 @@ RULES: tuple[Rule, ...] = (
         True,
     ),
 )
+
+NEEDED = {rule.needs for rule in RULES}
 
 
 def _first_number(text: str) -> str | None:

@@ -379,7 +379,7 @@ class IntentModel:
         members = Members(
             stored.manifest.labels,
             encoder,
-            NGrams.from_arrays(arrays_from(stored.path("ngrams.npz"))),
+            _ngrams(stored),
             LinearOnVectors.from_arrays(arrays_from(stored.path("linear.npz"))),
             Neighbours.from_arrays(arrays_from(stored.path("neighbours.npz"))),
             Neighbours.from_arrays(arrays_from(stored.path("tuned.npz"))),
@@ -461,14 +461,24 @@ def _second(stored: artifact.Artifact, threads: int, device: str) -> Second | No
     )
 
 
+def _ngrams(stored: artifact.Artifact) -> NGrams:
+    try:
+        return NGrams.from_arrays(arrays_from(stored.path("ngrams.npz")))
+    except ValueError as error:
+        raise _earlier(stored, str(error)) from error
+
+
+def _earlier(stored: artifact.Artifact, what: str) -> artifact.ArtifactError:
+    return artifact.ArtifactError(
+        stored.folder, f"{stored.folder} was made by an earlier Kefu: {what}; run `kefu train nlu`"
+    )
+
+
 def _light(stored: artifact.Artifact, threads: int, device: str) -> Light | None:
     if "light/linear.npz" not in stored.manifest.files:
         return None
     if "light/model.onnx" in stored.manifest.files:
-        raise artifact.ArtifactError(
-            stored.folder,
-            f"{stored.folder} was made by an earlier Kefu whose light encoder was not tuned; run `kefu train nlu`",
-        )
+        raise _earlier(stored, "its light encoder was not tuned")
     encoder = OnnxEncoder(
         {name: stored.path(f"light/encoder/{name}") for name in FILES}, threads=threads, device=device
     )

@@ -1,7 +1,10 @@
 """Entities as customers write them, in both languages."""
 
+from dataclasses import replace
+
 import pytest
 
+from nlu_models import dataset, entities, train
 from nlu_models.entities import extract
 from nlu_models.gazetteer import close, from_catalogue
 from nlu_models.numerals import value
@@ -130,3 +133,12 @@ def test_one_mistake_is_forgiven_in_long_words(one, other, alike):
 )
 def test_numbers_are_read_as_people_write_them(text, number):
     assert value(text) == number
+
+
+def test_what_a_rule_needs_is_in_every_text_it_finds_something_in(monkeypatch):
+    texts = sorted({example.text for path in train.NLU_DATA.glob("**/*.yml") for example in dataset.read(path)})
+    assert len(texts) > 1000
+    found = [extract(text, SHOP) for text in texts]
+    monkeypatch.setattr(entities, "RULES", tuple(replace(rule, needs=None) for rule in entities.RULES))
+    monkeypatch.setattr(entities, "NEEDED", {None})
+    assert found == [extract(text, SHOP) for text in texts]

@@ -12,7 +12,7 @@ from ensemble.artifact import ArtifactError
 from nlu_models import bert, gate, members, training
 from nlu_models.dataset import Example
 from nlu_models.fusion import WAYS, Cascade, Fusion, better, choose
-from nlu_models.intent import MEMBERS, Decision, IntentModel, as_served, steps
+from nlu_models.intent import MEMBERS, Decision, IntentModel, arrays_to, as_served, steps
 from nlu_models.members import Neighbours
 from nlu_models.scope import Scope
 from tests.nlu_models.conftest import examples_of
@@ -178,6 +178,14 @@ def test_the_validation_rows_were_not_learnt_from(trained):
     assert held
     learnt = trained.model.members.neighbours.labels
     assert len(learnt) + len(trained.validation) == len(examples_of())
+
+
+def test_a_model_whose_ngrams_are_hashed_in_another_way_is_refused_with_the_remedy(trained, tmp_path):
+    arrays = trained.model.members.ngrams.arrays()
+    files = {**trained.files, "ngrams.npz": arrays_to({name: arrays[name] for name in arrays if name != "hash"})}
+    training.save(replace(trained, files=files), tmp_path / "intent", data_sha256="tiny", metrics={})
+    with pytest.raises(ArtifactError, match=r"intent was made by an earlier Kefu: its n-grams.*run `kefu train nlu`"):
+        IntentModel.load(tmp_path / "intent")
 
 
 @pytest.mark.parametrize("name", ["encoder/tuned.onnx", "ngrams.npz", "decision.json"])
