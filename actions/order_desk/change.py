@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from actions.order_desk import lookup
 from actions.order_desk.outcomes import Assess, Facts, OrderNotFound, Outcome, Refusal, Terms
 from actions.order_desk.views import OrderView
-from actions.risk.types import RiskAssessment, RiskRequest, undecided
+from actions.risk.types import RiskAssessment, RiskRequest, both, undecided
 from bot.database import policies
 from bot.database.policies import Policies
 from bot.database.shop import Order, OrderEvent, RiskDecision
@@ -201,9 +201,10 @@ def _assessed(session: Session, request: RiskRequest, assess: Assess) -> RiskAss
     except Exception as error:
         # The seam to models: what they may raise cannot be listed, and none of it may let money go.
         log.error("risk assessment failed: request %s, %s", request.request_id, type(error).__name__)
-        return undecided(f"the assessor failed ({type(error).__name__})")
+        name = type(error).__name__
+        return undecided(both(f"the assessor failed ({name})", f"风险评估出错（{name}）"))
     if assessment.band not in BANDS or not math.isfinite(assessment.score):
-        return undecided("the assessor gave no usable answer")
+        return undecided(both("the assessor gave no usable answer", "风险评估没有给出可用的结果"))
     return assessment
 
 
@@ -235,9 +236,10 @@ def _review(session: Session, order: Order, action: str, plan: Plan, assessment:
         "action": action,
         "order_number": order.number,
         "amount_minor": plan.amount_minor,
+        "currency": order.currency,
         "band": assessment.band,
         "score": assessment.score,
-        "reasons": [reason.words for reason in assessment.reasons],
+        "reasons": [dict(reason.words) for reason in assessment.reasons],
         "model_version": assessment.model_version,
         "wish": dict(plan.facts),
     }

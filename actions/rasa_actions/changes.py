@@ -52,7 +52,7 @@ class StepUpStep(Step):
         if check.kind == "ok":
             return "right"
         if check.kind == "locked":
-            summary = summary_of(call, tried="second one-time code, too many wrong entries")
+            summary = summary_of(call, tried="second_code_wrong")
             raise FormEnds(
                 Answer.response("utter_code_locked").custom(handoff={"reason": "policy", "summary": summary})
             )

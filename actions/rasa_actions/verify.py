@@ -72,7 +72,7 @@ class CodeStep(Step):
             turn.resume()
             return "right"
         if check.kind == "locked":
-            summary = summary_of(call, tried="one-time code, too many wrong entries")
+            summary = summary_of(call, tried="code_wrong")
             raise FormEnds(
                 Answer.response("utter_code_locked").custom(handoff={"reason": "policy", "summary": summary})
             )

@@ -14,7 +14,7 @@ from actions.risk.bands import Costs, stricter
 from actions.risk.history import History
 from actions.risk.members import Table
 from actions.risk.model import RiskModel
-from actions.risk.types import Reason, RiskAssessment, RiskRequest, undecided
+from actions.risk.types import Reason, RiskAssessment, RiskRequest, both, undecided
 from ensemble import artifact
 from ensemble.artifact import MANIFEST, ArtifactError
 
@@ -58,11 +58,11 @@ class Assessor:
         """Score the order as it would be after the request, with what is known at `request.at` and nothing later."""
         loaded = self._current()
         if loaded is None:
-            return undecided(self.problem)
+            return undecided(both(self.problem, f"风险模型不可用：{self.problem}"))
         try:
             order, seen = reading.around(session, request)
         except LookupError as error:
-            return undecided(str(error))
+            return undecided(both(str(error), "找不到要评估的订单"))
         history = History(seen)
         row = features.vector(order, history)
         table = Table(row[None, :], [sequence.tokens(order, history)])
@@ -70,7 +70,7 @@ class Assessor:
         scores = loaded.model.member_scores(table)
         score = float(loaded.model.calibrated(loaded.model.fusion(scores))[0])
         if not math.isfinite(score):
-            return undecided("the model gave no number")
+            return undecided(both("the model gave no number", "风险模型没有给出分数"))
         chances = dict(zip(loaded.model.members, map(float, loaded.model.fusion.chances(scores)[:, 0]), strict=True))
         amount = max(request.amount_minor, 0)
         floor, reasons = rules.applied(rules.Facts(request, named, amount, reading.limits(session)))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from actions.risk.types import Band, Reason, RiskRequest
+from actions.risk.types import Band, Reason, RiskRequest, Words, both
 
 DAY = 86400.0
 BACK = ("return", "exchange", "refund_without_return")
@@ -57,7 +57,7 @@ class Facts:
 class Rule:
     code: str
     band: Band
-    words: str
+    words: Words
     holds: Callable[[Facts], bool]
 
 
@@ -85,53 +85,75 @@ RULES = (
     Rule(
         "account_taken_over",
         "review",
-        "within three days the password, e-mail or device of the account changed, and the place or card is new",
+        both(
+            "within three days the password, e-mail or device of the account changed, and the place or card is new",
+            "三天内账户的密码、邮箱或设备有变动，且收货地点或银行卡是新的",
+        ),
         _taken_over,
     ),
     Rule(
         "account_taken_over_high_value",
         "high",
-        "the account changed hands as above, the address is new and the amount is high",
+        both(
+            "the account changed hands as above, the address is new and the amount is high",
+            "账户有上述变动迹象，地址是新的，且金额较高",
+        ),
         lambda facts: _taken_over(facts) and facts.is_set("address_new") and facts.high_value,
     ),
     Rule(
         "many_cards",
         "review",
-        "four or more cards were tried within a day",
+        both("four or more cards were tried within a day", "一天内尝试了四张或更多的银行卡"),
         lambda facts: facts.count("cards_1d") >= 3.5,
     ),
     Rule(
         "failed_payments",
         "review",
-        "three or more payments failed within a day",
+        both("three or more payments failed within a day", "一天内有三次或更多付款失败"),
         lambda facts: facts.count("failed_1d") >= 2.5,
     ),
     Rule(
         "shared_address",
         "review",
-        "three or more other customers had parcels sent to this place within a month",
+        both(
+            "three or more other customers had parcels sent to this place within a month",
+            "一个月内有三位或更多其他客户的包裹寄往此地",
+        ),
         lambda facts: facts.count("address_customers_30d") >= 2.5,
     ),
     Rule(
         "shared_device",
         "review",
-        "three or more other customers ordered from this device",
+        both("three or more other customers ordered from this device", "有三位或更多其他客户用此设备下过单"),
         lambda facts: facts.count("device_customers") >= 2.5,
     ),
     Rule(
         "shared_card",
         "review",
-        "the card was used in two or more other accounts",
+        both("the card was used in two or more other accounts", "此银行卡在两个或更多其他账户中使用过"),
         lambda facts: facts.count("card_customers") >= 1.5,
     ),
     Rule(
         "refund_habit",
         "review",
-        "four or more returns in half a year, worth most of what was ordered",
+        both(
+            "four or more returns in half a year, worth most of what was ordered",
+            "半年内退货四次或更多，金额占所购的大部分",
+        ),
         _habit_of_refunds,
     ),
-    Rule("new_account_high_value", "review", "the account is new and the amount high", _new_and_dear),
-    Rule("pressure", "review", "the message presses for speed and the amount is high", _pressed),
+    Rule(
+        "new_account_high_value",
+        "review",
+        both("the account is new and the amount high", "新账户，且金额较高"),
+        _new_and_dear,
+    ),
+    Rule(
+        "pressure",
+        "review",
+        both("the message presses for speed and the amount is high", "留言催促尽快处理，且金额较高"),
+        _pressed,
+    ),
 )
 
 

@@ -41,6 +41,14 @@ class RiskRequest:
     text: str | None = None
 
 
+Words = Mapping[str, str]  # a sentence by language: en and zh
+
+
+def both(english: str, chinese: str) -> Words:
+    """A sentence in the languages of the console."""
+    return {"en": english, "zh": chinese}
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why a score is what it is, for the person who reviews; a customer never sees it.
@@ -49,7 +57,7 @@ class Reason:
     """
 
     code: str
-    words: str
+    words: Words
     source: str
     weight: float = 0.0
 
@@ -66,6 +74,6 @@ class RiskAssessment:
     features: Mapping[str, float] = field(default_factory=dict)
 
 
-def undecided(reason: str) -> RiskAssessment:
+def undecided(reason: Words) -> RiskAssessment:
     """The answer when no model can give one: a person or a one-time code decides, never silence."""
     return RiskAssessment(0.5, "review", (Reason("not_assessed", reason, "rule"),), {}, "none")

@@ -1,74 +1,76 @@
-"""Reasons in words for the person who reviews: what the trees found, and what each member thinks."""
+"""Reasons in the words of both languages for who reviews: what the trees found, and what each member thinks."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from actions.risk.types import Reason
+from actions.risk.types import Reason, Words, both
 
 LEAST = 0.15  # log-odds a feature must add to be worth a sentence
-# feature -> its name, and how a value is said: amount | span | count | yes | share | plain
-NAMED: dict[str, tuple[str, str]] = {
-    "amount": ("the amount", "amount"),
-    "dearest_item": ("the dearest item", "amount"),
-    "amount_over_habit": ("the amount against the customer's usual one", "times"),
-    "amount_over_most": ("the amount against the customer's highest one", "times"),
-    "spent_day": ("what was ordered within a day", "amount"),
-    "items": ("the number of items", "plain"),
-    "account_age": ("the age of the account", "span"),
-    "orders_before": ("the number of earlier orders", "count"),
-    "since_last_order": ("the time since the last order", "span"),
-    "orders_1h": ("orders within an hour", "count"),
-    "orders_1d": ("orders within a day", "count"),
-    "orders_7d": ("orders within a week", "count"),
-    "since_password_or_email": ("the time since password or e-mail changed", "span"),
-    "since_address_added": ("the time since an address was added", "span"),
-    "account_events_3d": ("changes of the account within three days", "count"),
-    "new_device_signed_in": ("the time since a new device signed in", "span"),
-    "device_customers": ("other customers on this device", "count"),
-    "device_orders_1h": ("orders from this device within an hour", "count"),
-    "device_orders_1d": ("orders from this device within a day", "count"),
-    "device_orders_30d": ("orders from this device within a month", "count"),
-    "device_age": ("how long this device has been known", "span"),
-    "device_new": ("a device this customer never used", "yes"),
-    "ip_customers": ("other customers from this network address", "count"),
-    "ip_orders_1d": ("orders from this network address within a day", "count"),
-    "ip_new": ("a network address this customer never used", "yes"),
-    "card_customers": ("other customers with this card", "count"),
-    "card_orders_1d": ("orders with this card within a day", "count"),
-    "card_age": ("how long the card has been on file", "span"),
-    "card_new": ("a card this customer never used", "yes"),
-    "card_is_card": ("payment by card", "yes"),
-    "cards_1d": ("cards tried within a day", "count"),
-    "failed_1d": ("failed payments within a day", "count"),
-    "address_customers": ("other customers at this place", "count"),
-    "address_customers_30d": ("other customers at this place within a month", "count"),
-    "address_orders_7d": ("orders to this place within a week", "count"),
-    "address_new": ("a place this customer never ordered to", "yes"),
-    "ship_is_not_bill": ("shipping and billing address differ", "yes"),
-    "ship_country_is_not_bill": ("shipping and billing country differ", "yes"),
-    "country_new": ("a country this customer never ordered to", "yes"),
-    "returns_share": ("the share of the ordered value that was asked back", "share"),
-    "returns_per_order": ("returns an order", "plain"),
-    "returns_180d": ("returns within half a year", "count"),
-    "faults_claimed": ("returns called damaged, wrong or late", "count"),
-    "express": ("express shipping", "yes"),
-    "night": ("placed at night", "yes"),
-    "hour_sin": ("the hour", "bare"),
-    "hour_cos": ("the hour", "bare"),
-    "weekend": ("placed at the weekend", "yes"),
-    "session": ("the length of the visit", "span"),
-    "pages": ("the pages looked at", "count"),
+# feature -> its name in both languages, and how a value is said:
+# amount | span | count | times | yes | share | plain | bare
+NAMED: dict[str, tuple[str, str, str]] = {
+    "amount": ("the amount", "金额", "amount"),
+    "dearest_item": ("the dearest item", "最贵的商品", "amount"),
+    "amount_over_habit": ("the amount against the customer's usual one", "金额与该客户平时相比", "times"),
+    "amount_over_most": ("the amount against the customer's highest one", "金额与该客户以往最高相比", "times"),
+    "spent_day": ("what was ordered within a day", "一天内的下单金额", "amount"),
+    "items": ("the number of items", "商品件数", "plain"),
+    "account_age": ("the age of the account", "账户注册时长", "span"),
+    "orders_before": ("the number of earlier orders", "以往订单数", "count"),
+    "since_last_order": ("the time since the last order", "距上次下单", "span"),
+    "orders_1h": ("orders within an hour", "一小时内的订单数", "count"),
+    "orders_1d": ("orders within a day", "一天内的订单数", "count"),
+    "orders_7d": ("orders within a week", "一周内的订单数", "count"),
+    "since_password_or_email": ("the time since password or e-mail changed", "距上次修改密码或邮箱", "span"),
+    "since_address_added": ("the time since an address was added", "距上次新增地址", "span"),
+    "account_events_3d": ("changes of the account within three days", "三天内的账户变动次数", "count"),
+    "new_device_signed_in": ("the time since a new device signed in", "距新设备登录", "span"),
+    "device_customers": ("other customers on this device", "使用此设备的其他客户数", "count"),
+    "device_orders_1h": ("orders from this device within an hour", "一小时内此设备的订单数", "count"),
+    "device_orders_1d": ("orders from this device within a day", "一天内此设备的订单数", "count"),
+    "device_orders_30d": ("orders from this device within a month", "一个月内此设备的订单数", "count"),
+    "device_age": ("how long this device has been known", "此设备首次出现至今", "span"),
+    "device_new": ("a device this customer never used", "该客户从未用过的设备", "yes"),
+    "ip_customers": ("other customers from this network address", "使用此网络地址的其他客户数", "count"),
+    "ip_orders_1d": ("orders from this network address within a day", "一天内此网络地址的订单数", "count"),
+    "ip_new": ("a network address this customer never used", "该客户从未用过的网络地址", "yes"),
+    "card_customers": ("other customers with this card", "使用此银行卡的其他客户数", "count"),
+    "card_orders_1d": ("orders with this card within a day", "一天内此银行卡的订单数", "count"),
+    "card_age": ("how long the card has been on file", "银行卡绑定时长", "span"),
+    "card_new": ("a card this customer never used", "该客户从未用过的银行卡", "yes"),
+    "card_is_card": ("payment by card", "用银行卡付款", "yes"),
+    "cards_1d": ("cards tried within a day", "一天内尝试的银行卡数", "count"),
+    "failed_1d": ("failed payments within a day", "一天内的付款失败次数", "count"),
+    "address_customers": ("other customers at this place", "此地点的其他客户数", "count"),
+    "address_customers_30d": ("other customers at this place within a month", "一个月内此地点的其他客户数", "count"),
+    "address_orders_7d": ("orders to this place within a week", "一周内寄往此地点的订单数", "count"),
+    "address_new": ("a place this customer never ordered to", "该客户从未寄过的地点", "yes"),
+    "ship_is_not_bill": ("shipping and billing address differ", "收货地址与账单地址不同", "yes"),
+    "ship_country_is_not_bill": ("shipping and billing country differ", "收货国家与账单国家不同", "yes"),
+    "country_new": ("a country this customer never ordered to", "该客户从未寄过的国家", "yes"),
+    "returns_share": ("the share of the ordered value that was asked back", "要求退回的金额占比", "share"),
+    "returns_per_order": ("returns an order", "平均每单退货次数", "plain"),
+    "returns_180d": ("returns within half a year", "半年内的退货次数", "count"),
+    "faults_claimed": ("returns called damaged, wrong or late", "以损坏、错发或迟到为由的退货次数", "count"),
+    "express": ("express shipping", "加急配送", "yes"),
+    "night": ("placed at night", "夜间下单", "yes"),
+    "hour_sin": ("the hour", "下单时刻", "bare"),
+    "hour_cos": ("the hour", "下单时刻", "bare"),
+    "weekend": ("placed at the weekend", "周末下单", "yes"),
+    "session": ("the length of the visit", "访问时长", "span"),
+    "pages": ("the pages looked at", "浏览页数", "count"),
 }
 MEMBERS = {
-    "logistic": "the linear model",
-    "lightgbm": "the trees",
-    "isolation_forest": "how unusual it is",
-    "neighbours": "the most alike orders",
-    "sequence": "the order of events",
+    "logistic": ("the linear model", "线性模型"),
+    "lightgbm": ("the trees", "决策树"),
+    "isolation_forest": ("how unusual it is", "异常程度"),
+    "neighbours": ("the most alike orders", "最相似的订单"),
+    "sequence": ("the order of events", "事件顺序"),
 }
+UNITS = ((86400, "day", "天"), (3600, "hour", "小时"), (60, "minute", "分钟"), (1, "second", "秒"))
 
 
 def of_trees(
@@ -86,38 +88,50 @@ def of_trees(
 def of_members(chances: Mapping[str, float], usual: float) -> list[Reason]:
     """One sentence a member that finds the order clearly riskier than usual."""
     return [
-        Reason(f"member_{name}", f"{MEMBERS.get(name, name)} alone says {chance:.0%} (usual: {usual:.1%})", name)
+        Reason(f"member_{name}", _alone(name, chance, usual), name)
         for name, chance in sorted(chances.items(), key=lambda each: -each[1])
         if not math.isnan(chance) and chance >= 3 * usual
     ]
 
 
-def said(name: str, value: float) -> str:
+def _alone(name: str, chance: float, usual: float) -> Words:
+    english, chinese = MEMBERS.get(name, (name, name))
+    return both(
+        f"{english} alone says {chance:.0%} (usual: {usual:.1%})", f"仅{chinese}给出 {chance:.0%}（平时：{usual:.1%}）"
+    )
+
+
+def said(name: str, value: float) -> Words:
     """A feature and its value in words."""
-    words, how = NAMED.get(name, (name, "plain"))
+    english, chinese, how = NAMED.get(name, (name, name, "plain"))
     if math.isnan(value):
-        return f"{words}: not known"
+        return both(f"{english}: not known", f"{chinese}：未知")
     if how == "bare":
-        return words
+        return both(english, chinese)
     if how == "yes":
-        return words if value == 1.0 else f"not: {words}"
-    sayings = {
-        "amount": lambda: f"{math.expm1(value) / 100:.2f}",
+        return both(english, chinese) if value == 1.0 else both(f"not: {english}", f"非{chinese}")
+    sayings: dict[str, Callable[[], Words]] = {
+        "amount": lambda: _alike(f"{math.expm1(value) / 100:.2f}"),
         "span": lambda: span(math.expm1(value)),
-        "count": lambda: f"{math.expm1(value):.0f}",
-        "times": lambda: f"{math.exp(value):.1f} times",
-        "share": lambda: f"{value:.0%}",
-        "plain": lambda: f"{value:.1f}".removesuffix(".0"),
+        "count": lambda: _alike(f"{math.expm1(value):.0f}"),
+        "times": lambda: both(f"{math.exp(value):.1f} times", f"{math.exp(value):.1f} 倍"),
+        "share": lambda: _alike(f"{value:.0%}"),
+        "plain": lambda: _alike(f"{value:.1f}".removesuffix(".0")),
     }
-    return f"{words}: {sayings[how]()}"
+    shown = sayings[how]()
+    return both(f"{english}: {shown['en']}", f"{chinese}：{shown['zh']}")
 
 
-def span(seconds: float) -> str:
+def span(seconds: float) -> Words:
     """Seconds in the unit a person would use."""
     if seconds >= 4 * 365 * 86400:
-        return "never or long ago"
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        return both("never or long ago", "从未或很久以前")
+    for size, english, chinese in UNITS:
         if seconds >= size:
             number = round(seconds / size)
-            return f"{number} {unit}{'' if number == 1 else 's'}"
-    return "none"
+            return both(f"{number} {english}{'' if number == 1 else 's'}", f"{number} {chinese}")
+    return both("none", "无")
+
+
+def _alike(shown: str) -> Words:
+    return both(shown, shown)

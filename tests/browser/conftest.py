@@ -1,15 +1,18 @@
 """A real browser, and a small house: the real gateway and turns, with one server that plays nlu and dialogue."""
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from actions.risk.types import Reason
+from actions.risk.words import said
 from bot import settings as bot_settings
 from bot.database import conversation  # noqa: F401  (its tables register themselves)
 from bot.database.base import Base
@@ -149,10 +152,15 @@ def fill(sessions: Sessions) -> None:
                 order_id="order-1",
                 customer_id="demo-emma",
                 request_id="r1",
-                action="address_change",
+                action="change_address",
                 score=0.62,
                 band="review",
-                reasons=["The new address is in another country", "Changed within an hour of the order"],
+                reasons=[
+                    asdict(Reason("country_new", said("country_new", 1.0), "lightgbm", 0.8)),
+                    asdict(
+                        Reason("since_address_added", said("since_address_added", math.log1p(2400)), "lightgbm", 0.4)
+                    ),
+                ],
                 members={},
                 features={},
                 model_version="1",

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from actions.risk.rules import RULES
+
 CARDS = [
     {
         "title": name,
@@ -42,6 +44,29 @@ POLICY = {
 }
 
 
+# as `order_desk` asks a person, see `Outcome.for_agent`
+ADDRESS_REVIEW = {
+    "reason": "risk_review",
+    "summary": {
+        "wish": "change_address",
+        "tried": "change_address",
+        "known": {"order_number": "K-104203"},
+        "intents": ["change_address"],
+        "review": {
+            "action": "change_address",
+            "order_number": "K-104203",
+            "amount_minor": 24900,
+            "currency": "EUR",
+            "band": "high",
+            "score": 0.62,
+            "reasons": [dict(rule.words) for rule in RULES[:2]],
+            "model_version": "1",
+            "wish": {"after": {"city": "Elsewhere"}, "shipping_minor": 490, "currency": "EUR"},
+        },
+    },
+}
+
+
 def intent_of(text: str) -> str:
     for pattern, intent in (
         (r"person|human|人工", "talk_to_person"),
@@ -49,6 +74,7 @@ def intent_of(text: str) -> str:
         (r"order|订单", "track_order"),
         (r"return|退货", "refund_policy"),
         (r"slow", "slow"),
+        (r"elsewhere", "change_address"),
         (r"你好|hello", "greet"),
     ):
         if re.search(pattern, text, re.IGNORECASE):
@@ -108,6 +134,8 @@ def replies(body: dict[str, Any]) -> list[dict[str, Any]]:
         return [{"text": "Yes, 12 pieces are in stock."}]
     if intent == "cancel_order":
         return [{"text": "K-104203 has left the warehouse already and cannot be cancelled."}]
+    if intent == "change_address":
+        return [{"text": "A colleague looks at this first.", "custom": {"handoff": ADDRESS_REVIEW}}]
     if intent == "slow":
         time.sleep(2.0)
         return [{"text": "That took a while."}]

@@ -75,7 +75,7 @@ def test_the_agent_sees_why_takes_over_replies_notes_and_hands_back(open_thread,
     expect(why).to_contain_text("the order has left the warehouse")
     expect(why).to_contain_text("order: K-104203")
     expect(console.page.locator(".panel .order-number")).to_have_text("K-104203")
-    expect(console.page.locator(".decision")).to_contain_text("The new address is in another country")
+    expect(console.page.locator(".decision")).to_contain_text("the time since an address was added: 40 minutes")
     picture(console.page, "console-why-light-wide")
 
     console.button("Take over").click()
@@ -216,6 +216,31 @@ def test_the_console_speaks_chinese(open_thread, picture):
     open_thread.page.get_by_role("button", name="切换到中文").click()
     expect(open_thread.page.locator(".waiting h2")).to_contain_text("等待中")
     expect(open_thread.button("接手")).to_be_visible()
+    expect(open_thread.page.locator(".why")).to_contain_text("取消订单")
+    expect(open_thread.page.locator(".why")).to_contain_text("订单: K-104203")
+    decision = open_thread.page.locator(".decision")
+    expect(decision).to_contain_text("修改地址")
+    expect(decision).to_contain_text("距上次新增地址：40 分钟")
     picture(open_thread.page, "console-chinese-light-wide")
     open_thread.page.get_by_role("button", name="Switch to English").click()
     expect(open_thread.button("Take over")).to_be_visible()
+
+
+def test_a_review_says_what_was_to_be_done_and_why_it_waits_in_both_languages(
+    console, small_house, new_context, picture
+):
+    page = new_context().new_page()
+    page.goto(small_house.url)
+    page.select_option("#who", "demo-emma")
+    Chat(page).open().say("Send it elsewhere")
+    console.choose("A colleague looks at this first")
+    why = console.page.locator(".why")
+    expect(why).to_contain_text("Change of address K-104203 · €249.00 · score 0.62")
+    expect(why).to_contain_text("the address is new and the amount is high")
+    expect(why).to_contain_text("shipping: €4.90")
+    picture(console.page, "console-review-light-wide")
+    console.page.get_by_role("button", name="切换到中文").click()
+    expect(why).to_contain_text("修改地址 K-104203 · €249.00 · 分数 0.62")
+    expect(why).to_contain_text("地址是新的，且金额较高")
+    expect(why).not_to_contain_text("address")
+    picture(console.page, "console-review-chinese-wide")

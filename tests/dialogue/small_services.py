@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from actions.rasa_actions.services import Services
-from actions.risk.types import Reason, RiskAssessment, RiskRequest
+from actions.risk.types import Reason, RiskAssessment, RiskRequest, both
 from bot.database.engine import Sessions, open_engine, open_readers, open_sessions
 from bot.database.shop import HelpDocument, Product
 from retrieval.documents import Product as FoundProduct
@@ -146,7 +146,7 @@ class Risk:
 
     def __call__(self, session: Session, request: RiskRequest) -> RiskAssessment:
         self.asked.append(request)
-        reasons = (Reason("planted", "a planted reason", "rule"),)
+        reasons = (Reason("planted", both("a planted reason", "预设的原因"), "rule"),)
         return RiskAssessment(0.1, self.band, reasons, {"logistic": 0.1}, "test-1", {})  # type: ignore[arg-type]
 
 

@@ -1,7 +1,7 @@
 /* The customer beside the conversation: proven or not, their orders, returns and what the risk model said. */
 
 import { el, icon } from "/widget/dom.js";
-import { date, money, words } from "./words.js";
+import { date, money, told, words } from "./words.js";
 
 export function customerPanel(data, page) {
   const where = page?.url ? el("p", { class: "where" }, `${words.page} `, el("span", { class: "url" }, page.title || page.url)) : null;
@@ -63,5 +63,5 @@ function risk({ risk: decisions }) {
       el("p", { class: "decision-head" }, el("span", { class: `tag band ${decision.band}` }, words.bands[decision.band]),
         el("span", {}, `${words.actions[decision.action] || decision.action}${decision.order ? ` ${decision.order}` : ""}`),
         el("span", { class: "quiet" }, `${words.score} ${decision.score.toFixed(2)} · ${date(decision.at)}`)),
-      el("ul", {}, ...decision.reasons.map((reason) => el("li", {}, typeof reason === "string" ? reason : reason.text || reason.reason || JSON.stringify(reason))))))];
+      el("ul", {}, ...decision.reasons.map((reason) => el("li", {}, told(reason.words))))))];
 }

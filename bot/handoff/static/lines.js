@@ -2,7 +2,7 @@
 
 import { el, icon } from "/widget/dom.js";
 import { plain, rich, safeUrl } from "/widget/text.js";
-import { day, time, words } from "./words.js";
+import { day, money, named, time, told, words } from "./words.js";
 
 const GROUP_MS = 10 * 60_000;
 
@@ -52,27 +52,31 @@ function source(given) {
   return el("details", { class: "aside" }, el("summary", {}, String(head)), el("dl", {}, ...pairs(rest)));
 }
 function pairs(entries) {
-  return entries.flatMap(([name, value]) => [el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, said(value))]);
+  return entries.flatMap(([name, value]) => [el("dt", {}, named(name)), el("dd", {}, said(value))]);
 }
-function said(value) {
-  if (Array.isArray(value)) return value.map(said).join(", ");
-  if (value && typeof value === "object") return Object.entries(value).map(([name, inner]) => `${name.replaceAll("_", " ")}: ${said(inner)}`).join(" · ");
+function said(value, currency) {
+  if (Array.isArray(value)) return value.map((each) => said(each, currency)).join(", ");
+  if (value && typeof value === "object") return facts(value, currency).join(" · ");
   return String(value);
 }
+/** "name: value" of each fact; amounts in minor units as money, where the currency is known. */
+const facts = (given, currency = given.currency) => Object.entries(given).filter(([name, value]) => name !== "currency" && value !== null)
+  .map(([name, value]) => `${named(name)}: ${name.endsWith("_minor") && currency ? money(value, currency) : said(value, currency)}`);
 
 /** Why the bot gave up: reason, wish, what was tried, what is known, what was understood last, drafts it refused. */
 export function reasons(handoff, lines) {
   if (!handoff) return null;
-  const { wish, tried, known, intents, language: _, last_message: last, ...more } = handoff.summary || {};
+  const { wish, tried, known, intents, language: _, last_message: last, review, ...more } = handoff.summary || {};
   const refused = lines.flatMap((line) => line.source?.refused_because || line.source?.draft?.refused_because || []);
   const rows = [
-    wish && [words.wish, readable(wish)],
-    tried && [words.tried, readable(said(tried))],
-    known && Object.keys(known).length && [words.known, Object.entries(known).map(([name, value]) => el("span", { class: "tag quiet" }, `${name.replaceAll("_", " ")}: ${said(value)}`))],
-    intents?.length && [words.intents, intents.map((intent) => el("span", { class: "tag quiet" }, readable(intent)))],
+    wish && [words.wish, named(wish)],
+    tried && [words.tried, named(tried)],
+    known && Object.keys(known).length && [words.known, tags(facts(known))],
+    review && [words.risk, reviewed(review)],
+    intents?.length && [words.intents, tags(intents.map(named))],
     last && [words.lastMessage, `“${last}”`],
-    refused.length && [words.drafts, refused.slice(-3).map((reason) => el("span", { class: "tag quiet" }, said(reason)))],
-    ...Object.entries(more).filter(([, value]) => value !== null && value !== "").map(([name, value]) => [readable(name), said(value)]),
+    refused.length && [words.drafts, tags(refused.slice(-3).map((reason) => said(reason)))],
+    ...Object.entries(more).filter(([, value]) => value !== null && value !== "").map(([name, value]) => [named(name), said(value)]),
   ].filter(Boolean);
   const title = words.reasons[handoff.reason] || handoff.reason;
   const head = [el("span", { class: `tag ${handoff.reason}` }, title), el("span", { class: "quiet" }, `${words.opened} ${time(handoff.opened_at)}`),
@@ -82,4 +86,13 @@ export function reasons(handoff, lines) {
     el("summary", { class: "why-head", "aria-label": `${words.why}: ${title}` }, ...head),
     el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, ...[value].flat())])));
 }
-const readable = (name) => String(name).replaceAll("_", " ");
+
+const tags = (texts) => texts.map((text) => el("span", { class: "tag quiet" }, text));
+
+/** What was to be done, and why it waits for a person. */
+function reviewed({ action, order_number: order, amount_minor: amount, currency, band, score, reasons: because, wish }) {
+  return [el("span", { class: `tag band ${band}` }, words.bands[band]),
+    el("span", {}, [`${words.actions[action] || named(action)} ${order}`, currency && money(amount, currency), `${words.score} ${score.toFixed(2)}`].filter(Boolean).join(" · ")),
+    ...tags(facts(wish || {}, currency)),
+    el("ul", {}, ...because.map((reason) => el("li", {}, told(reason))))];
+}

@@ -24,7 +24,8 @@ const EN = {
   since: (date) => `customer since ${date}`, ordersCount: (n) => `${n} ${n === 1 ? "order" : "orders"}`, spent: "Spent", orders: "Orders", noOrders: "No orders yet.", ship: "Ships to", eta: (date) => `expected ${date}`,
   statuses: { pending: "paid", processing: "being packed", shipped: "on its way", delivered: "delivered", cancelled: "cancelled", packed: "packed", in_transit: "on its way", out_for_delivery: "arrives today", lost: "lost", returned: "returned", requested: "requested", in_review: "in review", label_sent: "label sent", received: "received", refunded: "refunded", exchanged: "exchanged", refused: "refused" },
   kinds: { return: "Return", exchange: "Exchange" }, risk: "Risk", bands: { low: "low", review: "review", high: "high" }, score: "score",
-  actions: { cancel: "Cancellation", address_change: "Address change", return: "Return", exchange: "Exchange", refund: "Refund", order: "Order" },
+  actions: { cancel: "Cancellation", cancel_after_shipping: "Cancellation after shipping", change_address: "Change of address", change_items: "Change of items", change_payment: "Change of payment", change_shipping: "Change of shipping", return: "Return", exchange: "Exchange", refund_without_return: "Refund without return", order: "Order" },
+  names: { code_wrong: "one-time code, too many wrong entries", second_code_wrong: "second one-time code, too many wrong entries" },
   theme: "Light or dark", switchTo: "中文", switchLabel: "切换到中文", back: "Back to the list", close: "Close", keyboard: "Keyboard", shortcuts: "Single-key shortcuts",
   keys: [["j / k", "next, previous conversation"], ["c", "take over"], ["r", "write a reply"], ["n", "write a note"], ["/", "find a customer"], ["d", "customer and orders"], ["Enter", "send"], ["Shift + Enter", "new line"], ["Esc", "leave the field, close"], ["?", "this list"]],
   newWaiting: (n) => `${n} waiting`, taken: "You have taken over.", source: "Source", log: "Conversation", today: "Today", yesterday: "Yesterday", page: "Writes from", more: "more", offline: "You are offline.",
@@ -51,7 +52,20 @@ const ZH = {
   since: (date) => `${date} 成为客户`, ordersCount: (n) => `${n} 个订单`, spent: "累计消费", orders: "订单", noOrders: "暂无订单。", ship: "收货地址", eta: (date) => `预计 ${date} 送达`,
   statuses: { pending: "已付款", processing: "备货中", shipped: "运输中", delivered: "已送达", cancelled: "已取消", packed: "已打包", in_transit: "运输中", out_for_delivery: "今日送达", lost: "丢失", returned: "已退回", requested: "已申请", in_review: "审核中", label_sent: "已寄退货单", received: "已收货", refunded: "已退款", exchanged: "已换货", refused: "已拒绝" },
   kinds: { return: "退货", exchange: "换货" }, risk: "风险", bands: { low: "低", review: "待审", high: "高" }, score: "分数",
-  actions: { cancel: "取消订单", address_change: "修改地址", return: "退货", exchange: "换货", refund: "退款", order: "订单" },
+  actions: { cancel: "取消订单", cancel_after_shipping: "发货后取消", change_address: "修改地址", change_items: "修改商品", change_payment: "更改付款方式", change_shipping: "更改配送方式", return: "退货", exchange: "换货", refund_without_return: "仅退款", order: "订单" },
+  names: {
+    affirm: "确认", ask_faq: "常见问题", bot_challenge: "询问是否机器人", cancel_order: "取消订单", change_address: "修改地址", change_items: "修改商品",
+    change_language: "切换语言", change_payment: "更改付款方式", change_shipping: "更改配送方式", check_price: "询问价格", check_stock: "询问库存", chitchat: "闲聊",
+    compare_products: "比较商品", complaint: "投诉", correct: "更正", create_account: "注册账户", delete_account: "注销账户", delivery_options: "配送方式",
+    delivery_time: "配送时间", deny: "否认", edit_account: "修改资料", exchange_order: "换货", gift_card: "礼品卡", goodbye: "道别", greet: "问候", help: "求助",
+    inform: "提供信息", invoice: "发票", more_results: "更多结果", never_mind: "放弃", newsletter: "邮件订阅", nlu_fallback: "未理解", not_for_me: "不合适",
+    order_history: "订单记录", out_of_scope: "无关话题", password: "重置密码", payment_methods: "付款方式", payment_problem: "付款问题", product_question: "商品咨询",
+    product_refine: "缩小范围", product_search: "查找商品", promotions: "优惠活动", recommend: "推荐商品", refund_policy: "退款政策", refund_status: "退款进度",
+    reorder: "再次购买", resend_code: "重发验证码", return_order: "退货", review: "评价", size_fit: "尺码咨询", talk_to_person: "转人工", thanks: "致谢",
+    track_order: "查询订单", warranty: "保修", order: "订单", order_number: "订单号", product: "商品", category: "类别", brand: "品牌", color: "颜色", size: "尺码",
+    quantity: "数量", price_min: "最低价", price_max: "最高价", amount: "金额", date: "日期", postcode: "邮编", phone: "电话", payment_method: "付款方式",
+    shipping_method: "配送方式", language: "语言", ordinal: "序号", in_stock: "有货", reason: "原因", before: "原来", after: "改为", name: "姓名", line1: "地址", line2: "地址补充", city: "城市", country: "国家", items: "商品", refund_minor: "退款", fee_minor: "费用", shipping_minor: "运费", total_minor: "总额", difference_minor: "差额", refunds: "退款", condition: "状况", kind: "类型", code_wrong: "验证码多次输错", second_code_wrong: "第二个验证码多次输错",
+  },
   theme: "浅色或深色", switchTo: "EN", switchLabel: "Switch to English", back: "返回列表", close: "关闭", keyboard: "键盘", shortcuts: "单键快捷键",
   keys: [["j / k", "下一个、上一个会话"], ["c", "接手"], ["r", "写回复"], ["n", "写备注"], ["/", "查找客户"], ["d", "客户与订单"], ["Enter", "发送"], ["Shift + Enter", "换行"], ["Esc", "离开输入框、关闭"], ["?", "显示此列表"]],
   newWaiting: (n) => `${n} 位等待`, taken: "您已接手。", source: "来源", log: "对话", today: "今天", yesterday: "昨天", page: "来自页面", more: "更多", offline: "您已离线。",
@@ -67,6 +81,11 @@ export function speak(next) {
   document.documentElement.lang = next === "zh" ? "zh-CN" : "en";
 }
 export const spoken = () => language;
+
+/** What a wish, a fact or a step of the assistant is called. */
+export const named = (name) => words.names[name] || String(name).replace(/_minor$/, "").replaceAll("_", " ");
+/** A sentence that is kept in both languages, in the one spoken; those of earlier days are plain text. */
+export const told = (sentence) => (typeof sentence === "string" ? sentence : sentence[language]);
 const locale = () => navigator.languages.find((tag) => tag.toLowerCase().startsWith(language)) || (language === "zh" ? "zh-CN" : "en-GB");
 
 export const time = (iso) => new Date(iso).toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit" });

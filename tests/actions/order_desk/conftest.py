@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from actions.order_desk.change import By
-from actions.risk.types import Reason, RiskAssessment, RiskRequest
+from actions.risk.types import Reason, RiskAssessment, RiskRequest, both
 from bot.database import policies
 from bot.database.engine import Sessions
 from bot.database.shop import (
@@ -40,7 +40,7 @@ class Shop:
 
     def assess(self, session: Session, request: RiskRequest) -> RiskAssessment:
         self.asked.append(request)
-        reasons = (Reason("planted", "a planted reason", "rule"),)
+        reasons = (Reason("planted", both("a planted reason", "预设的原因"), "rule"),)
         return RiskAssessment(0.1, self.band, reasons, {"logistic": 0.1}, "test-1", {"amount": 1.0})  # type: ignore[arg-type]
 
     def by(self, request_id: str = "m1", **more: Any) -> By:

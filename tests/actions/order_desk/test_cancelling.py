@@ -79,5 +79,5 @@ def test_the_audit_says_who_why_and_which_model(shop) -> None:
 def test_calling_a_parcel_back_is_a_persons_decision_even_when_the_risk_is_low(shop) -> None:
     outcome = shop.do(cancelling.ask_to_call_back, "K-1002")
     assert outcome.kind == "review"
-    assert outcome.for_agent["reasons"] == ["a planted reason"]
+    assert outcome.for_agent["reasons"] == [{"en": "a planted reason", "zh": "预设的原因"}]
     assert shop.order("K-1002").status == "shipped"

@@ -28,7 +28,7 @@ def test_high_opens_one_review_with_reasons_and_tells_the_customer_none(shop) ->
     outcome = shop.do(cancelling.cancel, "K-1001", "other", request_id="m1")
     again = shop.do(cancelling.cancel, "K-1001", "other", request_id="m1")
     assert (outcome.kind, again.kind) == ("review", "review")
-    assert outcome.for_agent["reasons"] == ["a planted reason"]
+    assert outcome.for_agent["reasons"] == [{"en": "a planted reason", "zh": "预设的原因"}]
     assert "planted" not in str(outcome.facts)
     with shop.sessions() as session:
         kinds = session.scalars(select(OrderEvent.kind)).all()

@@ -67,7 +67,7 @@ def test_high_risk_goes_to_a_person_with_the_reasons_and_the_customer_hears_none
     assert messages[0]["response"] == "utter_under_review"
     handoff = messages[0]["custom"]["handoff"]
     assert handoff["reason"] == "risk_review"
-    assert handoff["summary"]["review"]["reasons"] == ["a planted reason"]
+    assert handoff["summary"]["review"]["reasons"] == [{"en": "a planted reason", "zh": "预设的原因"}]
     assert "planted" not in str({name: value for name, value in messages[0].items() if name != "custom"})
     assert status(bench) == "pending"
 

@@ -36,7 +36,7 @@ def test_without_a_model_everything_is_reviewed(shop, tmp_path: Path) -> None:  
     with shop.sessions() as session:
         found = assessor.assess(session, request("K-1001"))
     assert (found.band, found.model_version) == ("review", "none")
-    assert "kefu train risk" in found.reasons[0].words
+    assert "kefu train risk" in found.reasons[0].words["en"]
 
 
 def test_a_damaged_model_is_no_model(shop, tmp_path: Path) -> None:  # noqa: F811
