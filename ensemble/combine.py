@@ -9,13 +9,13 @@ share its weight, instead of it voting zero.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 Scores = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 
 class EnsembleError(Exception):
@@ -98,66 +98,31 @@ def rank_fusion(scores: ArrayLike, weights: ArrayLike | None = None, *, k: float
     return fused
 
 
-@dataclass(frozen=True)
-class CascadeResult:
-    """`scores` (rows, columns) and the stage (from 0) that settled each row, `stage` (rows,)."""
-
-    scores: Scores
-    stage: NDArray[np.int64]
-
-
 def cascade(
-    stages: Sequence[Callable[[NDArray[np.int64]], Scores]], rows: int, settled: Callable[[Scores], NDArray[np.bool_]]
-) -> CascadeResult:
-    """Serial cascade: each stage scores only the rows that earlier, cheaper ones left unsettled.
+    stages: Sequence[Callable[[Rows], tuple[Scores, NDArray[np.bool_]]]],
+    last: Callable[[Rows], Scores],
+    rows: int,
+    columns: int,
+) -> Scores:
+    """Serial cascade: each stage is asked only about the rows that earlier, cheaper ones left open.
 
     Args:
-        stages: each takes row numbers (n,) and returns (members, n, columns). Results of earlier stages are kept, so
-            a later stage is judged together with them.
-        rows: how many rows there are.
-        settled: (members so far, n, columns) -> (n,) whether the row needs no further stage.
+        stages: row numbers (n,) -> (scores (n, columns), which of the rows are settled with them (n,)).
+        last: row numbers (n,) -> scores (n, columns) of what no stage settled.
 
     Returns:
-        The average over the members that were asked, row by row.
-
-    Raises:
-        ValueError: no stages.
-        NoOpinion: a row no asked member scored.
+        (rows, columns), each row as the stage has it that settled it.
     """
-    if not stages:
-        raise ValueError("a cascade needs at least one stage")
-    fused: Scores | None = None
-    stage_of = np.zeros(rows, dtype=np.int64)
-    open_rows = np.arange(rows)
-    gathered: Scores | None = None  # (members so far, open rows, columns)
-    for number, stage in enumerate(stages):
-        new = _three_axes(stage(open_rows))
-        gathered = new if gathered is None else np.concatenate([gathered, new])
-        if fused is None:
-            fused = np.full((rows, gathered.shape[2]), np.nan)
-        last = number == len(stages) - 1
-        done = np.ones(len(open_rows), dtype=bool) if last else np.asarray(settled(gathered), dtype=bool)
-        if done.any():
-            fused[open_rows[done]] = average(gathered[:, done])
-            stage_of[open_rows[done]] = number
-        open_rows, gathered = open_rows[~done], gathered[:, ~done]
-        if not len(open_rows):
-            break
-    return CascadeResult(np.empty((0, 0)) if fused is None else fused, stage_of)
-
-
-def agreed(confidence: float) -> Callable[[Scores], NDArray[np.bool_]]:
-    """A `settled` for `cascade`: all members so far name the same column and their mean of it is >= confidence."""
-
-    def settled(scores: Scores) -> NDArray[np.bool_]:
-        mean = average(scores)
-        best = mean.argmax(axis=1)
-        choices = np.nan_to_num(scores, nan=-np.inf).argmax(axis=2)  # (members, n)
-        silent = np.isnan(scores).all(axis=2)
-        same = (silent | (choices == best)).all(axis=0)
-        return np.asarray(same & (mean.max(axis=1) >= confidence))
-
-    return settled
+    fused, left = np.zeros((rows, columns)), np.arange(rows)
+    for stage in stages:
+        if not len(left):
+            return fused
+        scores, settled = stage(left)
+        fused[left[settled]] = scores[settled]
+        left = left[~settled]
+    if len(left):
+        fused[left] = last(left)
+    return fused
 
 
 def _three_axes(scores: ArrayLike) -> Scores:

@@ -9,6 +9,7 @@ to GPT-2, where there are such.
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from ensemble import artifact
 from ensemble.calibration import softmax
-from ensemble.combine import Scores
+from ensemble.combine import Scores, cascade
 from nlu_models import language, scope
 from nlu_models.fusion import Cascade, Fusion
 from nlu_models.members import LinearOnVectors, Neighbours, NGrams
@@ -140,20 +141,16 @@ class Decision:
                 one, settled or not; empty: none.
         """
         last_of_brief = LIGHT if any(LIGHT in stage.fusion.members for stage in self.stages) else BERT
-        fused, left = np.zeros((rows, classes)), np.arange(rows)
         short = np.asarray(brief, dtype=bool) if len(brief) else np.zeros(rows, dtype=bool)
-        for stage in self.stages:
+
+        def judged(stage: Cascade, left: Rows) -> tuple[Scores, NDArray[np.bool_]]:
             scores = ask(stage.fusion.members, left)
             chances = stage.fusion(scores)
-            done = stage.settles(scores, chances)
-            if last_of_brief in stage.fusion.members:
-                done |= short[left]
-            fused[left[done]] = chances[done]
-            left = left[~done]
-            if not len(left):
-                return fused
-        fused[left] = self.full(ask(self.full.members, left))
-        return fused
+            settled = stage.settles(scores, chances)
+            return chances, settled | short[left] if last_of_brief in stage.fusion.members else settled
+
+        stages = [partial(judged, stage) for stage in self.stages]
+        return cascade(stages, lambda left: self.full(ask(self.full.members, left)), rows, classes)
 
 
 @dataclass(frozen=True)

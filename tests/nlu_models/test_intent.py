@@ -169,7 +169,7 @@ def test_a_decision_of_earlier_days_has_the_same_stages(trained):
 def test_a_model_whose_light_encoder_was_not_tuned_is_refused_with_the_remedy(trained, tmp_path):
     files = {**trained.files, "light/model.onnx": b"as it came"}
     training.save(replace(trained, files=files), tmp_path / "intent", data_sha256="tiny", metrics={})
-    with pytest.raises(ArtifactError, match=r"intent was made by an earlier Kefu .*run `kefu train nlu`"):
+    with pytest.raises(ArtifactError, match=r"intent was made by an earlier Kefu: its light .*run `kefu train nlu`"):
         IntentModel.load(tmp_path / "intent")
 
 
