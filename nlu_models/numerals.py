@@ -44,6 +44,16 @@ def value(text: str) -> float | None:
     return None
 
 
+def in_digits(text: str) -> str:
+    """The text with Chinese amounts of money put in digits: 两百块以内 is 200块以内. (一块表 is a watch.)"""
+
+    def put(match: re.Match[str]) -> str:
+        number = value(match[0])
+        return match[0] if number is None or number < 10 else plain(number)
+
+    return re.sub(rf"{HAN_NUMBER}(?=\s*(?:元|块|欧))", put, text)
+
+
 def _digits(text: str) -> float | None:
     decimals = re.search(r"[.,](\d{1,2})$", text)
     whole = text[: decimals.start()] if decimals else text

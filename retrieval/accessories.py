@@ -17,14 +17,14 @@ GOES_WITH = frozenset(map(stem, (
     "footprint", "fuser", "groundsheet", "hanger", "holder", "holster", "hook", "hose", "ink", "insole", "label",
     "laces", "lid", "liner", "lock", "mount", "mounting", "nozzle", "pad", "part", "parts", "peg", "pegs", "polish",
     "pouch", "protector", "rack", "refill", "remote", "repair", "replacement", "ribbon", "roller", "screws", "shelf",
-    "skin", "sleeve", "spare", "stakes", "stand", "strap", "stylus", "toner", "tray", "trolley", "wipes",
+    "skin", "sleeve", "spare", "stakes", "stand", "strap", "stylus", "toner", "tray", "trolley", "wax", "wipes",
 )))
 # fmt: on
 GOES_WITH_ZH = re.compile(
     r"(?:保护|防水|防雨|防尘|专用|替换|备用|修补|清洁|收纳|充电)*"
     r"(?:地布|地钉|地席|内胆|鞋带|鞋垫|支架|壳|套(?!装)|罩|膜|充电器|充电线|数据线|充电宝|电池|适配器|转换器|转接头|"
     r"墨盒|硒鼓|滤芯|配件|零件|附件|挂钩|挂架|挂绳|背带|肩带|绑带|防风绳|收纳|包|袋|盒|垫|架|盖|刷|"
-    r"清洁剂|保养|修补|护理)"
+    r"清洁剂|保养|修补|护理|蜡)"
 )
 AFTER = 2  # words that may stand between: "tablet security enclosure"
 _TAIL = re.compile(r"\s(?:for|with|without|in|under|below|against|that|which|to|on|from|by|at|of)\s.*$")
@@ -43,12 +43,35 @@ def goes_with(name: str, wish: str) -> bool:
     return asked is not None and _goes_with(name, asked)
 
 
+def is_one(name: str, wish: str) -> bool | None:
+    """True where the name is of the thing itself that is asked for; None where the wish names no thing clearly."""
+    thing = _thing(wish)
+    if thing is None:
+        return None
+    said = normalise(name)
+    there = thing in said if is_han(thing) else any(stem(word) in same_thing(thing) for word in _words(said))
+    return there and not _goes_with(name, thing)
+
+
+def is_for_one(name: str, wish: str) -> bool:
+    """`goes_with`, of the bare thing: 帐篷地布 goes with a 四人帐篷 too."""
+    thing = _thing(wish)
+    return thing is not None and _goes_with(name, thing)
+
+
+def _thing(wish: str) -> str | None:
+    """What is asked for without what describes it: the last two characters of a Chinese compound say what it is."""
+    asked = _asked(wish)
+    return asked[-2:] if asked is not None and is_han(asked) else asked
+
+
 @lru_cache(maxsize=1_000)
 def _asked(wish: str) -> str | None:
     """The word that says what is wanted; None where that is not clear ("toner printer"), or no thing is named."""
     said = normalise(wish).strip()
     if is_han(said):
-        word = re.sub(r"[^\u3400-\u9fff]", "", said)
+        word = re.sub(r"[^\u3400-\u9fff]", "", said).strip("的")
+        word = word[word.rfind("的") + 1 :]  # what stands before it describes
         inside = any(found.end() < len(word) for found in GOES_WITH_ZH.finditer(word))
         return word if len(word) >= 2 and not inside else None
     if _DOES.search(said):

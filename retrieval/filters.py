@@ -417,4 +417,4 @@ def _query(rest: str) -> str:
 
 
 def _plain(rest: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"[?!？！,，。;；]", " ", FILLER.sub(" ", rest))).strip(" .-")
+    return re.sub(r"\s+", " ", re.sub(r"[?!？！,，。;；]", " ", FILLER.sub(" ", rest))).strip(" .-的")

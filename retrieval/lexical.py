@@ -54,6 +54,22 @@ SAME_THING = (
     ("rug", "carpet"),
 )
 
+SAME_THING_ZH = (
+    ("登山靴", "登山鞋", "徒步鞋", "徒步靴"),
+    ("背包", "双肩包", "书包"),
+    ("羽绒服", "羽绒衣", "羽绒外套"),
+    ("手电筒", "手电", "电筒", "头灯"),
+    ("被子", "棉被", "羽绒被"),
+    ("沙发", "长沙发"),
+    ("毛毯", "毯子", "盖毯"),
+    ("马克杯", "杯子", "水杯"),
+    ("毛线帽", "针织帽", "帽子"),
+    ("自行车", "单车", "脚踏车"),
+    ("长裤", "裤子"),
+    ("平底锅", "煎锅"),
+    ("防潮垫", "睡垫"),
+)
+
 Ints = np.ndarray[Any, np.dtype[np.int32]]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -218,7 +234,8 @@ class LexicalIndex:
         )
 
     def in_known_words(self, text: str) -> str:
-        """The text with words no indexed text holds put as others for the same thing ("hat" -> "beanie")."""
+        """The text with words no indexed text holds put as others for the same thing ("hat" -> "beanie", 徒步鞋 ->
+        登山靴)."""
 
         def put(match: re.Match[str]) -> str:
             term = stem(match[0])
@@ -227,7 +244,18 @@ class LexicalIndex:
             groups = (group for group in SAME_THING if term in map(stem, group))
             return next((word for group in groups for word in group if self.count(stem(word))), match[0])
 
-        return text if is_han(text) else WORD.sub(put, normalise(text))
+        if not is_han(text):
+            return WORD.sub(put, normalise(text))
+        for group in SAME_THING_ZH:
+            said = max((word for word in group if word in text), key=len, default=None)
+            if said is None or self._holds(said):
+                continue
+            text = text.replace(said, next((word for word in group if self._holds(word)), said))
+        return text
+
+    def _holds(self, word: str) -> bool:
+        """Whether the indexed texts have all that a Chinese word is indexed by."""
+        return all(self.count(term) for term in tokens(word))
 
     def _other_word(self, term: str) -> str | None:
         """The most common word for the same thing, else the nearest known spelling."""

@@ -19,6 +19,7 @@ import numpy as np
 
 from ensemble import artifact
 from ensemble.artifact import ArtifactError
+from retrieval.accessories import is_for_one, is_one
 from retrieval.attributes import product_fact
 from retrieval.documents import Document, Passage, Product, Variant, cut
 from retrieval.encoder import Encoder, Rows, as_headings
@@ -215,20 +216,28 @@ class Search:
         if asked.category and (filters is None or filters.category is None) and self._named_elsewhere(asked, text):
             asked = replace(asked, category=None)
         ranked = self._ranked(asked, text, exclude=known, ideas=suggest)
-        if not ranked and previous and wants_cheaper(text) and previous.shown_prices_minor:
-            asked = replace(asked, price_max_minor=sorted(previous.shown_prices_minor)[-1] - 1)
-            ranked = self._ranked(asked, text, exclude=known)
+        cheaper = previous if previous and wants_cheaper(text) and previous.shown_prices_minor else None
+        if cheaper and not any(_is_named(hit, asked) for _, hit in ranked):  # none is cheaper than all that were shown
+            most = max(cheaper.shown_prices_minor) - 1
+            less = replace(asked, price_max_minor=min(most, cheaper.price_max_minor or most))
+            others = self._ranked(less, text, exclude=known)
+            if not ranked or any(_is_named(hit, asked) for _, hit in others):
+                asked, ranked = less, others
         hits = tuple((_extreme(ranked, by_price(text)) or self._varied(ranked, limit))[:limit])
         least = self.product_side.weights.threshold
         only_near = not suggest and all(hit.score < least for hit in hits)  # ideas are meant to be no more than near
-        relaxed = self._relaxed(asked, text, known, language, limit) if only_near or not hits else ()
-        if any(hit.score >= least for hit in relaxed):
-            hits = ()  # socks are on the shelf of the running shoes, but those, a little dearer, are what was named
-        elif hits:
+        another = not suggest and not any(_is_named(hit, asked) for hit in hits)
+        relaxed = self._relaxed(asked, text, known, language, limit) if only_near or another else ()
+        # socks are on the shelf of the hiking boots, but those, a little dearer, are what was named
+        if (only_near and any(hit.score >= least for hit in relaxed)) or (
+            another and any(_is_named(hit, asked) and _beats(hit, hits, asked) for hit in relaxed)
+        ):
+            hits = tuple(self._varied([pair for pair in ranked if _is_named(pair[1], asked)], limit))
+        if hits or cheaper:  # what is dearer is no answer to "cheaper ones"
             relaxed = ()
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
-        return ProductHits(hits, _remember(asked, hits), relaxed)
+        return ProductHits(hits, _remember(asked, hits or relaxed), relaxed)
 
     def passages(self, text: str, *, language: str, limit: int = 3) -> list[Hit]:
         """Passages that answer a question, best first; of translations the one in `language`; [] when none does."""
@@ -403,19 +412,20 @@ class Search:
         return rows
 
     def _relaxed(self, asked: Filters, text: str, known: set[str], language: str, limit: int) -> tuple[ProductHit, ...]:
-        loose = replace(
-            asked,
-            price_min_minor=None,
-            price_max_minor=None,
-            size=None,
-            color=None,
-            persons=None,
-            weight_max_g=None,
-            in_stock=False,
-        )
-        if loose == asked or not asked.query:
-            return ()
-        return tuple(self._varied(self._ranked(loose, text, exclude=known), limit))
+        """What is asked for but for the price; where there is none of it, also but for size, colour, room and stock."""
+        dearer = replace(asked, price_min_minor=None, price_max_minor=None)
+        other = replace(dearer, size=None, color=None, persons=None, weight_max_g=None, in_stock=False)
+        # what is a little too dear is a near miss, what costs ten times as much is none
+        order = 1 if asked.price_max_minor is not None else -1 if asked.price_min_minor is not None else 0
+        near: tuple[ProductHit, ...] = ()
+        for loose in (dearer, other) if asked.query else ():
+            ranked = self._ranked(loose, text, exclude=known) if loose != asked else []
+            named = [pair for pair in ranked if _is_named(pair[1], asked)]
+            found = tuple((_extreme(named, order) or self._varied(named or ranked, limit))[:limit])
+            if named:
+                return found
+            near = near or found
+        return near
 
     def _choose(self, chosen: dict[str, tuple[float, Passage]], score: float, passage: Passage, language: str) -> None:
         """Of a topic's translations keep the one in the customer's language, with the better score of the two."""
@@ -600,6 +610,20 @@ def _fit(product: Product, asked: Filters, exclude: Iterable[str]) -> ProductHit
         return None
     variants = asked.variants_of(product)
     return ProductHit(product, 0.0, tuple(variants)) if variants else None
+
+
+def _is_named(hit: ProductHit, asked: Filters) -> bool:
+    """True where the wish names this thing, or nothing clearly."""
+    said = [is_one(name, asked.query) for name in hit.product.names.values()]
+    return None in said or True in said
+
+
+def _beats(hit: ProductHit, others: Sequence[ProductHit], asked: Filters) -> bool:
+    """True where it is more of what was asked for than the others; what only goes with the thing counts for nothing."""
+    return all(
+        hit.score > other.score or any(is_for_one(name, asked.query) for name in other.product.names.values())
+        for other in others
+    )
 
 
 def texts_of(product: Product) -> list[str]:

@@ -26,6 +26,7 @@ from actions.rasa_actions.recommendations import IDEA
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.spoken import FOR_SOMEBODY, named, position
 from bot.database.shop import Product, Promotion, Variant
+from nlu_models.numerals import in_digits
 from retrieval.filters import Filters
 from retrieval.product_text import NOT_SPOKEN
 
@@ -48,7 +49,8 @@ class ProductSearch(ShopAction):
         return self.found(call, None)
 
     def found(self, call: ActionCall, previous: Filters | None) -> Answer:
-        hits = call.services.search.products(call.text, language=call.language, previous=previous, limit=MOST_CARDS)
+        said = in_digits(call.text)
+        hits = call.services.search.products(said, language=call.language, previous=previous, limit=MOST_CARDS)
         near = not hits.hits
         with call.services.readers() as session:  # nobody's writing waits while cards are made
             products = by_ids(session, [hit.product.id for hit in hits.hits or hits.relaxed])

@@ -7,7 +7,7 @@ import pytest
 from nlu_models import dataset, entities, train
 from nlu_models.entities import extract
 from nlu_models.gazetteer import close, from_catalogue
-from nlu_models.numerals import value
+from nlu_models.numerals import in_digits, value
 
 SHOP = from_catalogue(
     [
@@ -133,6 +133,19 @@ def test_one_mistake_is_forgiven_in_long_words(one, other, alike):
 )
 def test_numbers_are_read_as_people_write_them(text, number):
     assert value(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("两百块以内的羽绒服", "200块以内的羽绒服"),
+        ("一千二百元左右", "1200元左右"),
+        ("一块手表", "一块手表"),
+        ("四人帐篷", "四人帐篷"),
+    ],
+)
+def test_chinese_amounts_are_put_in_digits(text, digits):
+    assert in_digits(text) == digits
 
 
 def test_what_a_rule_needs_is_in_every_text_it_finds_something_in(monkeypatch):

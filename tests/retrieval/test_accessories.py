@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from retrieval.accessories import goes_with
+from retrieval.accessories import goes_with, is_one
 from retrieval.hybrid import Hybrid, Weights, row_id
 from retrieval.index import VectorIndex
 from retrieval.lexical import LexicalIndex
@@ -67,3 +67,21 @@ def test_what_belongs_to_it_comes_after_it_with_the_same_probability():
     assert list(ranked(0.0)) == ["pad", "mouse"]
     assert list(ranked(3.0)) == ["mouse", "pad"]
     assert ranked(3.0) == ranked(0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "expected"),
+    [
+        ("Tramp & Co Inga hiking boots", "hiking boots", True),
+        ("Isfjell hiking socks", "hiking boots", False),
+        ("Leather shoe wax", "shoes", False),
+        ("Wool beanie", "a warm hat", True),
+        ("行者速开帐篷（2 人）", "的帐篷", True),
+        ("行者速开帐篷（2 人）", "适合冬天的帐篷", True),
+        ("林径家庭帐篷", "四人帐篷", True),
+        ("高壁帐篷地席", "帐篷", False),
+        ("Wool beanie", "something warm", None),
+    ],
+)
+def test_the_thing_itself_is_told_from_others_and_from_what_belongs_to_it(name, wish, expected):
+    assert is_one(name, wish) is expected

@@ -29,7 +29,7 @@ def read(text, previous=None):
         ("a jacket between 100 and 250 euros", {"query": "a jacket", "category": "jackets", "price_min_minor": 10000, "price_max_minor": 25000}),
         ("帐篷 500到800元", {"query": "帐篷", "category": "tents", "price_min_minor": 50000, "price_max_minor": 80000}),
         ("tent around 200€", {"query": "tent", "category": "tents", "price_min_minor": 16000, "price_max_minor": 24000}),
-        ("不超过100块的帐篷", {"query": "的帐篷", "category": "tents", "price_max_minor": 10000}),
+        ("不超过100块的帐篷", {"query": "帐篷", "category": "tents", "price_max_minor": 10000}),
         ("blue jacket size M", {"query": "jacket", "category": "jackets", "color": "blue", "size": "M"}),
         ("Fjell shoes in stock", {"query": "fjell shoes", "category": "shoes", "brand": "Fjell", "in_stock": True}),
         ("for my mother, 60 €", {"query": "mother", "price_max_minor": 6000}),

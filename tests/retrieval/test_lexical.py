@@ -100,6 +100,13 @@ def test_a_word_the_catalogue_does_not_use_is_put_as_one_it_does():
     assert index.unknown("sombrero") == 1
 
 
+def test_a_chinese_word_the_catalogue_does_not_use_is_put_as_one_it_does():
+    index = LexicalIndex.built([("a", "高壁登山靴"), ("b", "冰峰徒步袜"), ("c", "毛毯")])
+    assert index.in_known_words("防水徒步鞋") == "防水登山靴"
+    assert index.in_known_words("登山靴") == "登山靴"
+    assert index.in_known_words("盖毯和双肩包") == "毛毯和双肩包"  # no bag of any name is sold
+
+
 def test_a_word_the_catalogue_uses_stays_as_it_is():
     index = LexicalIndex.built([("a", "felt hat"), ("b", "wool beanie")])
     assert index.in_known_words("a warm hat") == "a warm hat"

@@ -78,7 +78,9 @@ def test_what_is_named_and_dearer_comes_before_what_only_shares_its_shelf(search
                     (Variant("s1", {"size": "42"}, 1900, 5),))  # fmt: skip
     search.apply(Change(products=(socks,)))
     weights = search.product_side.weights
-    [hit] = search.products("running shoes under 30", language="en").hits
+    found = search.products("running shoes under 30", language="en")  # socks are near enough, but not what was named
+    assert (names(found.hits), names(found.relaxed)[0]) == ([], "runner")
+    [hit] = search.products("running shoes under 30", language="en", suggest=True).hits
     far = np.log(hit.score / (1 - hit.score))
     search.product_side.weights = replace(weights, bias=weights.bias - far - 1)  # socks are on the shelf, no more
     found = search.products("running shoes under 30", language="en")
@@ -88,6 +90,20 @@ def test_what_is_named_and_dearer_comes_before_what_only_shares_its_shelf(search
     assert (names(ideas.hits), ideas.relaxed) == (["socks"], ())
     search.apply(Change(products_gone=("runner", "boot")))  # nothing is nearer to what was named
     assert names(search.products("running shoes under 30", language="en").hits) == ["socks"]
+
+
+def test_near_misses_keep_the_other_wishes_and_the_least_too_dear_comes_first(search):
+    for number, (price, persons) in enumerate(((61900, 4), (39900, 4), (29900, 2))):
+        name = {"en": f"Family tent {number}", "zh": f"家庭帐篷 {number}"}
+        tent = Product(f"family-{number}", name, {"en": "Roomy.", "zh": "宽敞。"}, "tents", "Fjell", {"persons": persons},
+                       (Variant(f"f{number}", {}, price, 5),))  # fmt: skip
+        search.apply(Change(products=(tent,)))
+    names_ = {"en": "Tent footprint", "zh": "帐篷地布"}
+    variant = Variant("p1", {}, 2900, 5)
+    search.apply(Change(products=(Product("footprint", names_, {}, "tents", "Fjell", {}, (variant,)),)))
+    for said, language in (("tent for 4 people under 100", "en"), ("100元以内的四人帐篷", "zh")):
+        found = search.products(said, language=language)
+        assert (names(found.hits), names(found.relaxed)) == ([], ["family-1", "family-0"]), said
 
 
 def test_cheaper_means_cheaper_than_what_was_shown(search):
