@@ -6,7 +6,7 @@ Pure rules over two questions (`Asks`); the turns process asks them over HTTP, t
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bot.messaging import words
@@ -72,11 +72,15 @@ class _Said:
         self.active_loop = played.active_loop
         for reply in played.replies:
             message = outbound(reply)
-            if message.text or message.buttons or message.cards or message.picture:
+            if (message.text or message.buttons or message.cards or message.picture) and not self._heard(message):
                 self.replies.append(message)
             self.handoff = self.handoff or message.handoff
             wanted = (reply.get("custom") or {}).get("language")
             self.language = wanted if wanted in LANGUAGES else self.language
+
+    def _heard(self, message: OutboundMessage) -> bool:
+        """Whether the customer reads it already: two wishes may end in the same question."""
+        return any(replace(message, source=said.source, handoff=said.handoff) == said for said in self.replies)
 
 
 async def answer(turn: Turn, asks: Asks) -> Finish:

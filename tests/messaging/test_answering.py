@@ -81,6 +81,19 @@ def test_two_wishes_are_played_in_their_order_under_ids_of_their_own():
     assert finish.waiting_wishes == ()
 
 
+def test_what_two_wishes_end_in_is_said_once():
+    asks = Scripted(
+        parse(wish("is that covered", "warranty"), wish("and how much is it", "check_price")),
+        {
+            "warranty": says("Which product do you mean?", source={"request_id": "m1"}),
+            "check_price": says("Which product do you mean?", source={"request_id": "m1.2"}),
+        },
+    )
+    finish = run(turn("is that covered and how much is it"), asks)
+    assert [reply.text for reply in finish.replies] == ["Which product do you mean?"]
+    assert len(asks.asked) == 2
+
+
 def test_a_form_stops_the_playing_and_the_second_wish_waits():
     asks = Scripted(
         parse(wish("cancel it", "cancel_order"), wish("and tents", "product_search")),
