@@ -227,11 +227,11 @@ class Search:
         least = self.product_side.weights.threshold
         only_near = not suggest and all(hit.score < least for hit in hits)  # ideas are meant to be no more than near
         another = not suggest and not any(_is_named(hit, asked) for hit in hits)
-        relaxed = self._relaxed(asked, text, known, language, limit) if only_near or another else ()
+        relaxed = self._relaxed(asked, text, known, limit) if only_near or another else ()
         # socks are on the shelf of the hiking boots, but those, a little dearer, are what was named
-        if (only_near and any(hit.score >= least for hit in relaxed)) or (
-            another and any(_is_named(hit, asked) and _beats(hit, hits, asked) for hit in relaxed)
-        ):
+        if only_near and not cheaper and any(hit.score >= least for hit in relaxed):
+            hits = ()
+        elif another and any(_is_named(hit, asked) and _beats(hit, hits, asked) for hit in relaxed):
             hits = tuple(self._varied([pair for pair in ranked if _is_named(pair[1], asked)], limit))
         if hits or cheaper:  # what is dearer is no answer to "cheaper ones"
             relaxed = ()
@@ -411,14 +411,14 @@ class Search:
         rows[[place for place, _ in there]] = self.product_side.dense.rows_of(names)
         return rows
 
-    def _relaxed(self, asked: Filters, text: str, known: set[str], language: str, limit: int) -> tuple[ProductHit, ...]:
+    def _relaxed(self, asked: Filters, text: str, known: set[str], limit: int) -> tuple[ProductHit, ...]:
         """What is asked for but for the price; where there is none of it, also but for size, colour, room and stock."""
         dearer = replace(asked, price_min_minor=None, price_max_minor=None)
         other = replace(dearer, size=None, color=None, persons=None, weight_max_g=None, in_stock=False)
         # what is a little too dear is a near miss, what costs ten times as much is none
         order = 1 if asked.price_max_minor is not None else -1 if asked.price_min_minor is not None else 0
         near: tuple[ProductHit, ...] = ()
-        for loose in (dearer, other) if asked.query else ():
+        for loose in dict.fromkeys((dearer, other)) if asked.query else ():
             ranked = self._ranked(loose, text, exclude=known) if loose != asked else []
             named = [pair for pair in ranked if _is_named(pair[1], asked)]
             found = tuple((_extreme(named, order) or self._varied(named or ranked, limit))[:limit])
