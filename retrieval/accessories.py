@@ -28,6 +28,7 @@ GOES_WITH_ZH = re.compile(
 )
 AFTER = 2  # words that may stand between: "tablet security enclosure"
 _TAIL = re.compile(r"\s(?:for|with|without|in|under|below|against|that|which|to|on|from|by|at|of)\s.*$")
+_MEASURE = re.compile(r"\b(?:sets?|pairs?|packs?|boxe?s?|kinds?|sorts?|types?) of ")  # "a set of plates" is plates
 _WORD = re.compile(r"[a-z0-9]+(?:['.][a-z0-9]+)*|[,;:()|\-–—+&]")
 # "keep my clothes dry" names no thing, so a dry bag may be just what is meant
 _DOES = re.compile(
@@ -76,7 +77,9 @@ def _asked(wish: str) -> str | None:
         return word if len(word) >= 2 and not inside else None
     if _DOES.search(said):
         return None
-    words = [word for word in _words(_TAIL.sub("", said)) if word[0].isalnum() and word not in STOPWORDS]
+    words = [
+        word for word in _words(_TAIL.sub("", _MEASURE.sub("", said))) if word[0].isalnum() and word not in STOPWORDS
+    ]
     if not words or words[-1] in _NO_THING:
         return None
     last = stem(words[-1])

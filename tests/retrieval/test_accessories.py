@@ -80,6 +80,8 @@ def test_what_belongs_to_it_comes_after_it_with_the_same_probability():
         ("行者速开帐篷（2 人）", "适合冬天的帐篷", True),
         ("林径家庭帐篷", "四人帐篷", True),
         ("高壁帐篷地席", "帐篷", False),
+        ("Stoneware plates", "a set of plates", True),
+        ("2-person cook set", "a set of plates", False),
         ("Wool beanie", "something warm", None),
     ],
 )
