@@ -22,6 +22,7 @@ BLEND = "blend"
 BLENDED = ("average", "weighted", "stacked")
 WAYS = ("average", "weighted", "vote", "stacked", BLEND)
 NOISE = 2.0  # standard errors
+WORTH = 300  # texts settled early for one more that goes wrong; BANKING77 beside a third encoder: 985 for two
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ class Cascade:
     def fit(
         cls, members: Sequence[str], asked: Sequence[str], scores: Scores, labels: Labels, slow: Labels
     ) -> "Cascade":
-        """The lowest confidence at which no more rows go wrong than with all members on every row.
+        """The lowest confidence at which no more rows go wrong than with all members on every row; where there is none,
+        the one at which most are settled, each row that goes wrong for it counted as `WORTH` that are not.
 
         Args:
             members: those asked so far, the first axis of `scores`; `asked` are the ones this stage adds.
@@ -159,12 +161,16 @@ class Cascade:
         """
         first = Fusion.fit("stacked" if len(members) > 1 else members[0], members, scores, labels)
         fused, wrong_of_all = first(scores), int((slow != labels).sum())
+        best, gain = cls(first, 1.01, tuple(asked)), 0  # never settled early
         for confidence in (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995):
             trial = cls(first, confidence, tuple(asked))
-            answer = np.where(trial.settles(scores, fused), fused.argmax(axis=1), slow)
-            if int((answer != labels).sum()) <= wrong_of_all:
+            settled = trial.settles(scores, fused)
+            wrong = int((np.where(settled, fused.argmax(axis=1), slow) != labels).sum()) - wrong_of_all
+            if wrong <= 0:
                 return trial
-        return cls(first, 1.01, tuple(asked))  # never settled early
+            if int(settled.sum()) - WORTH * wrong > gain:
+                best, gain = trial, int(settled.sum()) - WORTH * wrong
+        return best
 
     def to_json(self) -> dict[str, Any]:
         return {"cheap": self.fusion.to_json(), "confidence": self.confidence, "asked": list(self.asked)}

@@ -299,6 +299,17 @@ def test_the_cascade_goes_no_more_wrong_than_all_members_together():
     assert settled.mean() > 0.2
 
 
+@pytest.mark.parametrize(("odd", "expected"), [(1, True), (4, False)])
+def test_a_stage_is_not_given_up_for_one_odd_row_among_a_thousand(odd, expected):
+    labels = np.arange(1000) % 4
+    cheap = np.full((2, 1000, 4), 0.001)
+    cheap[:, np.arange(1000), np.where(np.arange(1000) < odd, (labels + 1) % 4, labels)] = 0.997
+    stage = Cascade.fit(MEMBERS[:2], MEMBERS[:2], cheap, labels, labels)  # all members together are always right
+    settled = stage.settles(cheap, stage.fusion(cheap))
+    assert (settled.mean() > 0.9) == expected
+    assert settled.any() == expected
+
+
 def test_in_a_later_stage_only_those_it_asks_have_to_agree():
     scores, labels = made_scores(1000)
     slow = Fusion.fit("stacked", MEMBERS, scores, labels)(scores).argmax(axis=1)
