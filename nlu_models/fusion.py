@@ -168,8 +168,8 @@ class Cascade:
             wrong = int((np.where(settled, fused.argmax(axis=1), slow) != labels).sum()) - wrong_of_all
             if wrong <= 0:
                 return trial
-            if int(settled.sum()) - WORTH * wrong > gain:
-                best, gain = trial, int(settled.sum()) - WORTH * wrong
+            if (saved := int(settled.sum()) - WORTH * wrong) > gain:
+                best, gain = trial, saved
         return best
 
     def to_json(self) -> dict[str, Any]:

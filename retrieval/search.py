@@ -227,7 +227,7 @@ class Search:
         least = self.product_side.weights.threshold
         only_near = not suggest and all(hit.score < least for hit in hits)  # ideas are meant to be no more than near
         another = not suggest and not any(_is_named(hit, asked) for hit in hits)
-        relaxed = self._relaxed(asked, text, known, limit) if only_near or another else ()
+        relaxed = self._relaxed(asked, text, known, limit) if only_near or another or not hits else ()
         # socks are on the shelf of the hiking boots, but those, a little dearer, are what was named
         if only_near and not cheaper and any(hit.score >= least for hit in relaxed):
             hits = ()

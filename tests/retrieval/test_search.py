@@ -106,6 +106,12 @@ def test_near_misses_keep_the_other_wishes_and_the_least_too_dear_comes_first(se
         assert (names(found.hits), names(found.relaxed)) == ([], ["family-1", "family-0"]), said
 
 
+def test_an_idea_that_nothing_fits_has_near_misses_too(search):
+    found = search.products("red running shoes under 5", language="en", suggest=True)
+    assert found.hits == ()
+    assert "runner" in names(found.relaxed)
+
+
 def test_cheaper_means_cheaper_than_what_was_shown(search):
     first = search.products("shoes", language="en")
     cheapest = min(hit.price_minor for hit in first.hits)
