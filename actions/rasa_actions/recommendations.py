@@ -16,6 +16,7 @@ from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.spoken import FOR_SOMEBODY
 from actions.recommendation.catalogue import Context
 from bot.database.shop import Order, OrderLine, Product
+from nlu_models.numerals import in_digits
 from retrieval.filters import Filters, wants_cheaper
 from retrieval.search import ProductHits
 
@@ -99,7 +100,8 @@ class Recommend(ShopAction):
         Args:
             again: the words only refuse what was shown or ask for more of it.
         """
-        previous, said = saved.filters if saved else None, FOR_SOMEBODY.sub(" ", call.text)  # no property of it
+        previous = saved.filters if saved else None
+        said = FOR_SOMEBODY.sub(" ", in_digits(call.text))  # for whom is no property of it
         if again and not wants_cheaper(said):
             said = MORE_OF_IT
         elif call.pressed:

@@ -135,7 +135,7 @@ def test_whom_it_is_for_and_a_budget_alone_ask_for_an_idea(bench):
 
 
 def test_a_wish_nothing_is_found_for_is_served_within_its_limits(bench):
-    for text in ("recommend a zeppelin under 60 euros", "给我妈妈选个礼物，60欧以内"):
+    for text in ("recommend a zeppelin under 60 euros", "给我妈妈选个礼物，60欧以内", "推荐个礼物，六十欧以内"):
         messages, events = ask(bench, text)
         assert messages[0]["response"] == "utter_recommendations"
         assert asked(bench).allowed is None
