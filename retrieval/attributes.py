@@ -78,6 +78,24 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 
 
+# Narrower than what is asked about a product: a "USB cable" need not be rechargeable.
+_FLAGS: Mapping[str, re.Pattern[str]] = {
+    "waterproof": re.compile(r"\bwater[- ]?proof|防水|防雨"),
+    "breathable": re.compile(r"\bbreathable|透气"),
+    "windproof": re.compile(r"\bwind[- ]?proof|防风(?!绳)"),
+    "insulated": re.compile(r"\binsulated"),
+    "rechargeable": re.compile(r"\brechargeable|可充电|充电式"),
+    "certified": re.compile(r"\bcertified|有?认证的"),
+    "dishwasher_safe": re.compile(r"\bdish ?washer[- ](?:safe|proof)|洗碗机"),
+    "induction": re.compile(r"\binduction|电磁炉"),
+    "vegan": re.compile(r"\bvegan|纯素|不含动物"),
+    "frost_proof": re.compile(r"\bfrost[- ]?proof|防冻|耐寒"),
+}
+_DOES_WITHOUT = re.compile(
+    r"(?:\b(?:not|no|non|without|never|needn't|doesn't|don't|isn't|aren't)\b[^,.;!?]{0,24}|(?:不(?:用|要|需要|必|是|会)?|无需|非|别))$"
+)
+
+
 @dataclass(frozen=True)
 class ProductFact:
     """What the product's data says: the sentence, and where it stands (`attributes.waterproof`, `description`)."""
@@ -94,6 +112,16 @@ def product_fact(product: Product, question: str, language: str) -> ProductFact 
         _from_options(product, said, language)
         or _from_attributes(product, said, language)
         or _from_description(product, said, language)
+    )
+
+
+def wished(words: str) -> frozenset[str]:
+    """The yes-or-no attributes that a wish names: "waterproof jackets", 防水夹克; not those it does without."""
+    said = normalise(words)
+    return frozenset(
+        key
+        for key, spoken in _FLAGS.items()
+        if (found := spoken.search(said)) and not _DOES_WITHOUT.search(said[: found.start()])
     )
 
 

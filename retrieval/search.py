@@ -20,7 +20,7 @@ import numpy as np
 from ensemble import artifact
 from ensemble.artifact import ArtifactError
 from retrieval.accessories import is_for_one, is_one
-from retrieval.attributes import product_fact
+from retrieval.attributes import product_fact, wished
 from retrieval.documents import Document, Passage, Product, Variant, cut
 from retrieval.encoder import Encoder, Rows, as_headings
 from retrieval.extract import Extractor
@@ -233,6 +233,8 @@ class Search:
             hits = ()
         elif another and any(_is_named(hit, asked) and _beats(hit, hits, asked) for hit in relaxed):
             hits = tuple(self._varied([pair for pair in ranked if _is_named(pair[1], asked)], limit))
+        if (flags := wished(asked.query)) and all(_denies(hit, flags) for hit in hits):
+            hits, relaxed = (), relaxed or hits  # a fleece is no more than near to "a waterproof fleece"
         if hits or cheaper:  # what is dearer is no answer to "cheaper ones"
             relaxed = ()
         if wants_more(text) and previous:
@@ -329,7 +331,8 @@ class Search:
                 if hit is None or candidate.score < least:
                     continue
                 kept.append((candidate, replace(hit, score=candidate.score)))
-            return self._of_what_is_named(_for_so_many(kept, asked.persons), words)
+            kept = _for_so_many(kept, asked.persons)
+            return self._of_what_is_named(_not_denied(kept, wished(words), asked), words)
 
         found = above(threshold)
         if ideas and len(found) < FEW:
@@ -636,6 +639,20 @@ def _for_so_many(ranked: list[tuple[Candidate, ProductHit]], persons: int | None
     """Where some say that they have room for so many, what says nothing of it (a tent's footprint) is left out."""
     known = [pair for pair in ranked if "persons" in pair[1].product.attributes]
     return known if persons is not None and known else ranked
+
+
+def _not_denied(
+    ranked: list[tuple[Candidate, ProductHit]], flags: frozenset[str], asked: Filters
+) -> list[tuple[Candidate, ProductHit]]:
+    """ "Waterproof jackets": jackets whose data says that they are not are left out, unless it says so of all."""
+    named = [hit for _, hit in ranked if _is_named(hit, asked)] or [hit for _, hit in ranked]
+    if not flags or all(_denies(hit, flags) for hit in named):
+        return ranked
+    return [pair for pair in ranked if not _denies(pair[1], flags)]
+
+
+def _denies(hit: ProductHit, flags: frozenset[str]) -> bool:
+    return any(hit.product.attributes.get(flag) is False for flag in flags)
 
 
 def _extreme(ranked: Sequence[tuple[Candidate, ProductHit]], order: int) -> list[ProductHit]:

@@ -106,6 +106,24 @@ def test_near_misses_keep_the_other_wishes_and_the_least_too_dear_comes_first(se
         assert (names(found.hits), names(found.relaxed)) == ([], ["family-1", "family-0"]), said
 
 
+def test_what_its_data_says_it_is_not_is_left_out_where_others_are(search):
+    # of the boot nothing is known
+    assert names(search.products("waterproof shoes", language="en").hits) == ["boot"]
+    sealed = replace(PRODUCTS[2], id="sealed", attributes={"waterproof": True})
+    search.apply(Change(products=(sealed,)))
+    for text, language in (("waterproof shoes", "en"), ("有没有防水的鞋", "zh"), ("shoes, must be water-proof", "en")):
+        assert "runner" not in names(search.products(text, language=language).hits)
+        assert "sealed" in names(search.products(text, language=language).hits)
+    for text, language in (("shoes, need not be waterproof", "en"), ("鞋，不用防水", "zh")):
+        assert "runner" in names(search.products(text, language=language).hits)
+
+
+def test_where_nothing_is_what_was_wished_the_thing_is_a_near_miss(search):
+    search.apply(Change(products_gone=("boot",)))
+    found = search.products("waterproof running shoes", language="en")
+    assert (names(found.hits), names(found.relaxed)) == ([], ["runner"])
+
+
 def test_an_idea_that_nothing_fits_has_near_misses_too(search):
     found = search.products("red running shoes under 5", language="en", suggest=True)
     assert found.hits == ()
