@@ -14,7 +14,7 @@ from retrieval.lexical import STOPWORDS, is_han, normalise, same_thing, stem
 GOES_WITH = frozenset(map(stem, (
     "accessory", "accessories", "adapter", "adaptor", "battery", "bag", "bracket", "cable", "cartridge", "case",
     "charger", "charging", "cleaner", "clip", "cord", "cover", "dock", "docking", "drum", "enclosure", "filter",
-    "footprint", "fuser", "groundsheet", "hanger", "holder", "holster", "hook", "hose", "ink", "insole", "label",
+    "footprint", "fuser", "groundsheet", "hanger", "holder", "holster", "hook", "hose", "ink", "insole", "kit", "label",
     "laces", "lid", "liner", "lock", "mount", "mounting", "nozzle", "pad", "part", "parts", "peg", "pegs", "polish",
     "pouch", "protector", "rack", "refill", "remote", "repair", "replacement", "ribbon", "roller", "screws", "shelf",
     "skin", "sleeve", "spare", "stakes", "stand", "strap", "stylus", "toner", "tray", "trolley", "wax", "wipes",
