@@ -233,10 +233,10 @@ class Search:
             hits = ()
         elif another and any(_is_named(hit, asked) and _beats(hit, hits, asked) for hit in relaxed):
             hits = tuple(self._varied([pair for pair in ranked if _is_named(pair[1], asked)], limit))
-        if (flags := wished(asked.query)) and all(_denies(hit, flags) for hit in hits):
-            hits, relaxed = (), relaxed or hits  # a fleece is no more than near to "a waterproof fleece"
         if hits or cheaper:  # what is dearer is no answer to "cheaper ones"
             relaxed = ()
+        if (flags := wished(asked.query)) and all(_denies(hit, flags) for hit in hits):
+            hits, relaxed = (), hits or relaxed  # a fleece is no more than near to "a waterproof fleece"
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
         return ProductHits(hits, _remember(asked, hits or relaxed), relaxed)

@@ -122,6 +122,9 @@ def test_where_nothing_is_what_was_wished_the_thing_is_a_near_miss(search):
     search.apply(Change(products_gone=("boot",)))
     found = search.products("waterproof running shoes", language="en")
     assert (names(found.hits), names(found.relaxed)) == ([], ["runner"])
+    search.apply(Change(products=(replace(PRODUCTS[1], id="old", variants=(Variant("o1", {}, 4900, 2),)),)))
+    cheaper = search.products("cheaper ones", language="en", previous=found.filters)
+    assert (names(cheaper.hits), names(cheaper.relaxed)) == ([], ["old"])
 
 
 def test_an_idea_that_nothing_fits_has_near_misses_too(search):
