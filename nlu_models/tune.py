@@ -24,7 +24,7 @@ from nlu_models.encoders import EncoderError
 
 SPACE: Space = {
     "learning_rate": Between(5e-5, 4e-4, log=True, points=3),
-    "frozen": Choice((10, 8, 6)),
+    "frozen": Choice((-2, -4, -6)),  # all but so many upper layers, however many an encoder has
     "layer_decay": Choice((1.0, 0.9)),
     "batch": Choice((16, 32)),
     "linear_strength": Between(3.0, 100.0, log=True, points=2),

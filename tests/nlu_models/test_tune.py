@@ -18,6 +18,10 @@ def test_each_method_finds_a_finished_trial(tiny_encoder, method):
     assert 1e-3 <= found.best.parameters["learning_rate"] <= 3e-3
 
 
+def test_the_projects_own_space_fits_encoders_of_few_layers(tiny_encoder):
+    assert tune(examples_of(8), tiny_encoder, method="random", trials=2, epochs=1).best.value is not None
+
+
 def test_the_full_size_brings_the_other_encoder_along():
     assert train.second_of("offline", "full", None) == "offline-en"
     assert train.second_of("offline-large", "full", None) == "offline"
