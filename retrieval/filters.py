@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from retrieval.attributes import wished
 from retrieval.documents import Product, Variant
 from retrieval.lexical import normalise, tokens
 from retrieval.lexicon import NOT_COLORS, Vocabulary, color_family, find_forms
@@ -82,6 +83,8 @@ ADDS = re.compile(
     r"(?:be|have|come with) \S"
     r"|的(?:呢|吗|有吗|有没有)?\W*$"
 )
+# "and windproof?" after jackets is another wish of them
+ALSO = re.compile(r"^\W*(?:and|but|also|or)\b|^\W*(?:还要|也要|还得|也得|要|得|最好|并且|而且|那)")
 PEOPLE = re.compile(r"\bfor \d+(?: people| persons?)?\b|\b\d+[- ]persons?\b|[一二两三四五六七八\d]\s*个?人(?:用|的)?")
 # "a tent for two", "4-person tent", "双人帐篷": how many must have room. Not "for two weeks", "for 60 €".
 _COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
@@ -236,12 +239,15 @@ def understand(text: str, vocabulary: Vocabulary, previous: Filters | None = Non
     higher = HIGHER.search(said)
     bare = PEOPLE.sub(" ", ROOM.sub(" ", HIGHER.sub(" ", bare)))
     follow_up = not new_thing and (relative or bool(higher) or FOLLOW_UP.match(bare.strip()) or not _query(bare))
-    adds = not new_thing and filters.category is None and previous.query and ADDS.search(said)
+    another = bool(ALSO.search(said) and wished(said))
+    adds = not new_thing and filters.category is None and previous.query and (ADDS.search(said) or another)
     if not (follow_up or adds):
         return replace(filters, query=_query(rest))
     followed = _follow(previous, filters, said)
     quality = next((word for word in higher.groups() if word), "") if higher else ""
     wish = f"{SPELT.get(quality, quality)} {_room(said)}".strip() if follow_up else _query(rest)
+    if another:  # before the thing, as one says it: what stands last is what is wanted
+        return replace(followed, query=f"{ALSO.sub('', wish).strip()} {previous.query}")
     return replace(followed, query=_with_wish(previous.query, wish))
 
 

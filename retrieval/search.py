@@ -233,10 +233,19 @@ class Search:
             hits = ()
         elif another and any(_is_named(hit, asked) and _beats(hit, hits, asked) for hit in relaxed):
             hits = tuple(self._varied([pair for pair in ranked if _is_named(pair[1], asked)], limit))
-        if hits or cheaper:  # what is dearer is no answer to "cheaper ones"
+        if cheaper:  # what is dearer is no answer to "cheaper ones", and what is something else is none either
             relaxed = ()
-        if (flags := wished(asked.query)) and all(_denies(hit, flags) for hit in hits):
-            hits, relaxed = (), hits or relaxed  # a fleece is no more than near to "a waterproof fleece"
+            before = [self.product_store.get(id) for id in cheaper.shown]
+            if any(product and _is_thing(product, asked) for product in before):
+                hits = tuple(hit for hit in hits if _is_thing(hit.product, asked))
+        flags = wished(asked.query)
+        if any(_denies(hit, flags) for hit in hits) and not any(_is_named(hit, asked) for hit in hits):
+            # a fleece is no more than near to "a waterproof fleece", and behind a waterproof one that costs more
+            near = [hit for hit in relaxed if _is_named(hit, asked)]
+            things = [hit for hit in hits if _is_thing(hit.product, asked)]
+            hits, relaxed = (), tuple(near or things or hits)
+        elif hits:
+            relaxed = ()
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
         return ProductHits(hits, _remember(asked, hits or relaxed), relaxed)
@@ -616,8 +625,13 @@ def _fit(product: Product, asked: Filters, exclude: Iterable[str]) -> ProductHit
 
 
 def _is_named(hit: ProductHit, asked: Filters) -> bool:
-    """True where the wish names this thing, or nothing clearly."""
-    said = [is_one(name, asked.query) for name in hit.product.names.values()]
+    """True where the wish names this thing, or nothing clearly, and its data does not say that it is another kind of it
+    (not waterproof)."""
+    return _is_thing(hit.product, asked) and not _denies(hit, wished(asked.query))
+
+
+def _is_thing(product: Product, asked: Filters) -> bool:
+    said = [is_one(name, asked.query) for name in product.names.values()]
     return None in said or True in said
 
 
@@ -645,7 +659,7 @@ def _not_denied(
     ranked: list[tuple[Candidate, ProductHit]], flags: frozenset[str], asked: Filters
 ) -> list[tuple[Candidate, ProductHit]]:
     """ "Waterproof jackets": jackets whose data says that they are not are left out, unless it says so of all."""
-    named = [hit for _, hit in ranked if _is_named(hit, asked)] or [hit for _, hit in ranked]
+    named = [hit for _, hit in ranked if _is_thing(hit.product, asked)] or [hit for _, hit in ranked]
     if not flags or all(_denies(hit, flags) for hit in named):
         return ranked
     return [pair for pair in ranked if not _denies(pair[1], flags)]

@@ -27,13 +27,18 @@ from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.spoken import FOR_SOMEBODY, named, position
 from bot.database.shop import Product, Promotion, Variant
 from nlu_models.numerals import in_digits
-from retrieval.filters import Filters
+from retrieval.attributes import wished
+from retrieval.filters import ALSO, Filters
 from retrieval.product_text import NOT_SPOKEN
 
 MOST_COMPARED = 3
 BOOKKEEPING = frozenset({"kind", *NOT_SPOKEN})  # attributes for pictures and rules, nothing a customer compares
 NEW_SEARCH: dict[str, Any] = {}
 
+# of products on the screen; "waterproof jackets" points at none
+_POINTS = re.compile(
+    r"\b(?:it|its|this|that|these|those|they|them|all|both|which|either|every|ones?)\b|[这那它哪都]", re.I
+)
 _TWO = re.compile(r"\b(?:two|both|2)\b|两|2", re.I)
 
 
@@ -134,6 +139,15 @@ class ProductQuestion(AboutProduct):
     """Answered from this product's own attributes and description only."""
 
     intent = "product_question"
+
+    def answer(self, call: ActionCall) -> Answer:
+        if call.intent == self.intent and not call.pressed and wished(call.text) and not _POINTS.search(call.text):
+            with call.services.readers() as session:
+                product = meant(call, session)
+            if product is None:  # "dishwasher safe mugs", or "and windproof?" after a list, asks for no product's data
+                again = bool(call.slot("search")) and bool(ALSO.search(call.text.lower()))
+                return Answer().followed_by("action_product_refine" if again else "action_product_search")
+        return super().answer(call)
 
     def about(self, call: ActionCall, product: Product) -> Answer:
         if call.pressed or call.intent == "inform":

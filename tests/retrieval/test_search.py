@@ -127,6 +127,40 @@ def test_where_nothing_is_what_was_wished_the_thing_is_a_near_miss(search):
     assert (names(cheaper.hits), names(cheaper.relaxed)) == ([], ["old"])
 
 
+def test_another_quality_is_added_to_what_was_searched(search):
+    first = search.products("trekking tent", language="en").filters
+    assert search.products("and waterproof?", language="en", previous=first).filters.query == "waterproof trekking tent"
+    first = search.products("徒步帐篷", language="zh").filters
+    assert "徒步帐篷" in search.products("还要防水", language="zh", previous=first).filters.query
+    assert names(search.products("防水的鞋", language="zh", previous=first).hits)[0] == "boot"  # another thing
+
+
+def test_cheaper_ones_of_a_kind_are_of_that_kind(search):
+    for id, price, sealed in (("plain", 2900, False), ("good", 9900, True), ("best", 19900, True)):
+        shoe = replace(PRODUCTS[1], id=id, attributes={"waterproof": sealed}, variants=(Variant(id, {}, price, 2),))
+        search.apply(Change(products=(shoe,)))
+    search.apply(Change(products_gone=("boot", "runner")))
+    first = search.products("waterproof running shoes", language="en", limit=1)
+    [shown] = first.hits
+    left = {"good", "best"} - {shown.product.id}
+    cheaper = search.products("cheaper ones", language="en", previous=first.filters)
+    assert "plain" not in names(cheaper.hits)
+    assert set(names(cheaper.hits)) <= left
+    dear = search.products("waterproof running shoes under 50", language="en")
+    assert (dear.hits, names(dear.relaxed)) == ((), ["good", "best"])
+
+
+def test_cheaper_ones_are_no_other_things(search):
+    socks = Product("socks", {"en": "Running socks", "zh": "跑步袜"}, {"en": "Wool.", "zh": "羊毛。"}, "shoes", "Fjell", {},
+                    (Variant("s1", {"size": "42"}, 1900, 5),))  # fmt: skip
+    search.apply(Change(products=(socks,), products_gone=("boot",)))
+    first = search.products("running shoes", language="en", limit=1)
+    assert names(first.hits) == ["runner"]
+    assert search.products("cheaper ones", language="en", previous=first.filters).hits == ()
+    socks = search.products("running socks", language="en", limit=1).filters
+    assert search.products("cheaper ones", language="en", previous=socks).hits == ()
+
+
 def test_an_idea_that_nothing_fits_has_near_misses_too(search):
     found = search.products("red running shoes under 5", language="en", suggest=True)
     assert found.hits == ()

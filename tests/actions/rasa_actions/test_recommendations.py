@@ -204,3 +204,20 @@ def test_what_goes_with_it_stays_so_in_the_next_list(bench):
     slots = {"search": search_of(events), "shown": list(search_of(events)["shown"])}
     bench.run(Recommend, "more", "more_results", slots=slots)
     assert (asked(bench).kind, list(asked(bench).seed_products)) == ("together", ["tent"])
+
+
+def test_a_kind_of_thing_is_searched_for_though_it_is_put_like_a_question_about_one(bench):
+    slots = {"shown": ["tent", "jacket"], "search": Filters(query="tent").to_json()}
+    for text, follow in (
+        ("dishwasher safe mugs", "action_product_search"),
+        ("防水的手套", "action_product_search"),
+        ("and windproof?", "action_product_refine"),
+        ("还要防风", "action_product_refine"),
+    ):
+        messages, events = bench.run(ProductQuestion, text, "product_question", slots=slots)
+        assert {"event": "followup", "name": follow}.items() <= events[-1].items(), text
+    for text in ("are they waterproof?", "which one is waterproof?", "这个防水吗"):
+        messages, _ = bench.run(ProductQuestion, text, "product_question", slots=slots)
+        assert messages[0]["response"] == "utter_ask_which_product", text
+    messages, _ = bench.run(ProductQuestion, "waterproof?", "product_question", slots={"shown": ["tent"]})
+    assert messages[0].get("response") != "utter_ask_which_product"
