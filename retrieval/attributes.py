@@ -125,6 +125,14 @@ def wished(words: str) -> frozenset[str]:
     )
 
 
+def is_quality(words: str) -> bool:
+    """True where a wish names nothing but such attributes ("windproof?", 防水的吗): it is about what was talked of."""
+    rest = normalise(words)
+    for spoken in _FLAGS.values():
+        rest = spoken.sub(" ", rest)
+    return bool(wished(words)) and not tokens(re.sub(r"[的吗呢吧么]", " ", rest))
+
+
 def statement(key: str, value: Any, language: str) -> str:
     """ "weight: 1.8 kg", "防水：是". Unknown keys are spelt as they are."""
     kind = KINDS.get(key)

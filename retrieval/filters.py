@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from retrieval.attributes import wished
+from retrieval.attributes import is_quality, wished
 from retrieval.documents import Product, Variant
 from retrieval.lexical import normalise, tokens
 from retrieval.lexicon import NOT_COLORS, Vocabulary, color_family, find_forms
@@ -239,7 +239,7 @@ def understand(text: str, vocabulary: Vocabulary, previous: Filters | None = Non
     higher = HIGHER.search(said)
     bare = PEOPLE.sub(" ", ROOM.sub(" ", HIGHER.sub(" ", bare)))
     follow_up = not new_thing and (relative or bool(higher) or FOLLOW_UP.match(bare.strip()) or not _query(bare))
-    another = bool(ALSO.search(said) and wished(said))
+    another = is_quality(said) or bool(ALSO.search(said) and wished(said))
     adds = not new_thing and filters.category is None and previous.query and (ADDS.search(said) or another)
     if not (follow_up or adds):
         return replace(filters, query=_query(rest))

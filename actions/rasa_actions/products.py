@@ -27,7 +27,7 @@ from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.spoken import FOR_SOMEBODY, named, position
 from bot.database.shop import Product, Promotion, Variant
 from nlu_models.numerals import in_digits
-from retrieval.attributes import wished
+from retrieval.attributes import is_quality, wished
 from retrieval.filters import ALSO, Filters
 from retrieval.product_text import NOT_SPOKEN
 
@@ -145,7 +145,7 @@ class ProductQuestion(AboutProduct):
             with call.services.readers() as session:
                 product = meant(call, session)
             if product is None:  # "dishwasher safe mugs", or "and windproof?" after a list, asks for no product's data
-                again = bool(call.slot("search")) and bool(ALSO.search(call.text.lower()))
+                again = bool(call.slot("search")) and (is_quality(call.text) or bool(ALSO.search(call.text.lower())))
                 return Answer().followed_by("action_product_refine" if again else "action_product_search")
         return super().answer(call)
 

@@ -130,6 +130,7 @@ def test_where_nothing_is_what_was_wished_the_thing_is_a_near_miss(search):
 def test_another_quality_is_added_to_what_was_searched(search):
     first = search.products("trekking tent", language="en").filters
     assert search.products("and waterproof?", language="en", previous=first).filters.query == "waterproof trekking tent"
+    assert search.products("waterproof?", language="en", previous=first).filters.query == "waterproof trekking tent"
     first = search.products("徒步帐篷", language="zh").filters
     assert "徒步帐篷" in search.products("还要防水", language="zh", previous=first).filters.query
     assert names(search.products("防水的鞋", language="zh", previous=first).hits)[0] == "boot"  # another thing

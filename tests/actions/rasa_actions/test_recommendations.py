@@ -212,6 +212,8 @@ def test_a_kind_of_thing_is_searched_for_though_it_is_put_like_a_question_about_
         ("dishwasher safe mugs", "action_product_search"),
         ("防水的手套", "action_product_search"),
         ("and windproof?", "action_product_refine"),
+        ("windproof?", "action_product_refine"),
+        ("防水的吗", "action_product_refine"),
         ("还要防风", "action_product_refine"),
     ):
         messages, events = bench.run(ProductQuestion, text, "product_question", slots=slots)
