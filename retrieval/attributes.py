@@ -7,6 +7,7 @@ own data does not say gets no answer.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from retrieval.documents import Product, sentences
@@ -92,7 +93,8 @@ _FLAGS: Mapping[str, re.Pattern[str]] = {
     "frost_proof": re.compile(r"\bfrost[- ]?proof|防冻|耐寒"),
 }
 _DOES_WITHOUT = re.compile(
-    r"(?:\b(?:not|no|non|without|never|needn't|doesn't|don't|isn't|aren't)\b[^,.;!?]{0,24}|(?:不(?:用|要|需要|必|是|会)?|无需|非|别))$"
+    r"(?:\b(?:not|no|non|without|never|needn't|doesn't|don't|isn't|aren't)\b[^,.;!?]{0,24}"
+    r"|(?:不(?:用|要|需要|必|是|会)?|无需|非|别))$"
 )
 
 
@@ -115,6 +117,7 @@ def product_fact(product: Product, question: str, language: str) -> ProductFact 
     )
 
 
+@lru_cache(maxsize=1_000)
 def wished(words: str) -> frozenset[str]:
     """The yes-or-no attributes that a wish names: "waterproof jackets", 防水夹克; not those it does without."""
     said = normalise(words)

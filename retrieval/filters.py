@@ -247,7 +247,7 @@ def understand(text: str, vocabulary: Vocabulary, previous: Filters | None = Non
     quality = next((word for word in higher.groups() if word), "") if higher else ""
     wish = f"{SPELT.get(quality, quality)} {_room(said)}".strip() if follow_up else _query(rest)
     if another:  # before the thing, as one says it: what stands last is what is wanted
-        return replace(followed, query=f"{ALSO.sub('', wish).strip()} {previous.query}")
+        return replace(followed, query=f"{ALSO.sub('', wish).strip()} {previous.query}".strip())
     return replace(followed, query=_with_wish(previous.query, wish))
 
 

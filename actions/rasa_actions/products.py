@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, button
@@ -118,7 +119,7 @@ class AboutProduct(ShopAction):
         with call.services.readers() as session:
             product = meant(call, session)
             if product is None:
-                return which_one(call, session)
+                return self.none_meant(call, session)
             answer = self.about(call, product).slots(shown=_first(product.id, call.slot("shown")))
             pressed = product.id if call.pressed and call.one("product") == product.id else None
         if pressed is not None:
@@ -128,6 +129,9 @@ class AboutProduct(ShopAction):
 
     def about(self, call: ActionCall, product: Product) -> Answer:
         raise NotImplementedError
+
+    def none_meant(self, call: ActionCall, session: Session) -> Answer:
+        return which_one(call, session)
 
 
 def _first(id: str, shown: Sequence[str] | None) -> list[str]:
@@ -140,14 +144,12 @@ class ProductQuestion(AboutProduct):
 
     intent = "product_question"
 
-    def answer(self, call: ActionCall) -> Answer:
-        if call.intent == self.intent and not call.pressed and wished(call.text) and not _POINTS.search(call.text):
-            with call.services.readers() as session:
-                product = meant(call, session)
-            if product is None:  # "dishwasher safe mugs", or "and windproof?" after a list, asks for no product's data
-                again = bool(call.slot("search")) and (is_quality(call.text) or bool(ALSO.search(call.text.lower())))
-                return Answer().followed_by("action_product_refine" if again else "action_product_search")
-        return super().answer(call)
+    def none_meant(self, call: ActionCall, session: Session) -> Answer:
+        """ "Dishwasher safe mugs", or "and windproof?" after a list, asks for no product's data."""
+        if call.intent != self.intent or call.pressed or not wished(call.text) or _POINTS.search(call.text):
+            return super().none_meant(call, session)
+        again = bool(call.slot("search")) and (is_quality(call.text) or bool(ALSO.search(call.text.lower())))
+        return Answer().followed_by("action_product_refine" if again else "action_product_search")
 
     def about(self, call: ActionCall, product: Product) -> Answer:
         if call.pressed or call.intent == "inform":
