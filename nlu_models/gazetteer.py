@@ -56,7 +56,7 @@ class Gazetteer:
         shared: set[tuple[str, ...]] = set()
         for (kind, value), written in self.names.items():
             for name in written:
-                for words in _variants(tokens(name)):
+                for words in variants(tokens(name)):
                     if words in phrases and phrases[words] != (kind, value):
                         shared.add(words)
                     phrases.setdefault(words, (kind, value))
@@ -135,7 +135,7 @@ def tokens(text: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(text.lower()))
 
 
-def _variants(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def variants(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The words and, in Latin script, the plural or singular of the last one."""
     if not words:
         return

@@ -44,14 +44,21 @@ def value(text: str) -> float | None:
     return None
 
 
+_FROM_HUNDRED = r"[一二两三四五六七八九][百千万][零〇一二两三四五六七八九十百千万]*"  # not 百叶窗, 万能
+_LIMIT_BEFORE = r"(?<=超过|高于|低于|少于|多于|至少|最多|预算|算是|算为|大概|大约)"
+_LIMIT_AFTER = r"(?=\s*(?:元|块|欧|以[内下上]|之[内下]|左右|上下))"
+_AMOUNT = re.compile(rf"{_FROM_HUNDRED}|{_LIMIT_BEFORE}{HAN_NUMBER}|{HAN_NUMBER}{_LIMIT_AFTER}")
+
+
 def in_digits(text: str) -> str:
-    """The text with Chinese amounts of money put in digits: 两百块以内 is 200块以内. (一块表 is a watch.)"""
+    """The text with large Chinese numbers, and those that limit a price, put in digits: 两百块以内 is 200块以内.
+    (一块表 is a watch.)"""
 
     def put(match: re.Match[str]) -> str:
         number = value(match[0])
         return match[0] if number is None or number < 10 else plain(number)
 
-    return re.sub(rf"{HAN_NUMBER}(?=\s*(?:元|块|欧))", put, text)
+    return _AMOUNT.sub(put, text)
 
 
 def _digits(text: str) -> float | None:

@@ -1,15 +1,20 @@
 """One message in, everything the house wants to know about it out: the answer of `/model/parse`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from nlu_models import entities, language, wishes
 from nlu_models.gazetteer import Gazetteer
 from nlu_models.intent import OFF_TOPIC, IntentModel, IntentPrediction
+from nlu_models.things import Things
 
 FALLBACK = "nlu_fallback"
 THINGS = ("order_number", "product", "category")  # two wishes of one kind differ in these
+NARROWING = ("color", "size", "price_max", "price_min", "in_stock", "quantity")  # may stand beside the name of a thing
+SEARCH = "product_search"
+NAMED = 0.8  # confidence that a bare name asks to be shown the thing: less than "very sure" where free text is awaited
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,12 @@ class Parser:
 
     model: IntentModel
     gazetteer: Gazetteer
+
+    @cached_property
+    def _things(self) -> Things:
+        names = self.gazetteer.names.items()
+        brands = [name for (kind, _), written in names if kind == "brand" for name in written]
+        return Things.of([name for (kind, _), written in names if kind != "brand" for name in written], brands)
 
     def parse(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Parse a batch; several wishes of one message are judged in the same pass over the models."""
@@ -35,7 +46,10 @@ class Parser:
         self, text: str, whole: IntentPrediction, found: Sequence[wishes.Piece], several: Sequence[IntentPrediction]
     ) -> dict[str, Any]:
         named = entities.extract(text, self.gazetteer)
-        split = self._split(text, found, several, named)
+        beside = [(entity.start, entity.end) for entity in named if entity.entity in NARROWING]
+        only_named = SEARCH in self.model.labels and "seen" not in whole.members and self._things.only(text, beside)
+        whole = _as_search(whole) if only_named else whole
+        split = [] if only_named else self._split(text, found, several, named)
         if len(split) < 2:
             split = [(wishes.Piece(text, 0), whole)]
         first = split[0][1] if len(split) > 1 else whole
@@ -82,6 +96,21 @@ class Parser:
             (piece, max((several[number] for number in group), key=lambda said: _worth(said)))
             for piece, group in zip(wishes.cut(text, found, groups), groups, strict=True)
         ]
+
+
+def _as_search(said: IntentPrediction) -> IntentPrediction:
+    confidence = max(NAMED, *(confidence for label, confidence in said.ranking if label == SEARCH), 0.0)
+    others = tuple((label, min(each, 1 - confidence)) for label, each in said.ranking if label != SEARCH)
+    told = {**said.members, "catalogue": (SEARCH, confidence)}
+    return replace(
+        said,
+        label=SEARCH,
+        confidence=confidence,
+        in_scope=1.0,
+        sure=True,
+        ranking=((SEARCH, confidence), *others),
+        members=told,
+    )
 
 
 def _things(named: Sequence[dict[str, Any]], kinds: Sequence[str]) -> frozenset[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from retrieval import words_zh
 from retrieval.documents import Product, sentences
 from retrieval.lexical import normalise, tokens
 
@@ -148,11 +149,12 @@ def shown(key: str, value: Any, language: str) -> str:
     if isinstance(value, bool):
         return {"en": ("no", "yes"), "zh": ("否", "是")}[language if language == "zh" else "en"][value]
     if isinstance(value, list | tuple):
-        return ("、" if language == "zh" else ", ").join(str(item) for item in value)
+        return ("、" if language == "zh" else ", ").join(shown("", item, language) for item in value)
     if key == "weight_g" and isinstance(value, int | float) and value >= 1000:
         return f"{value / 1000:g} kg"
     unit = KINDS[key].unit if key in KINDS else ""
-    return f"{value} {unit}".strip()
+    said = words_zh.value(value) if language == "zh" and isinstance(value, str) else value
+    return f"{said} {unit}".strip()
 
 
 def _from_attributes(product: Product, said: str, language: str) -> ProductFact | None:
@@ -199,6 +201,8 @@ def _from_options(product: Product, said: str, language: str) -> ProductFact | N
     ):
         values = product.option_values(option)
         if values and re.search(pattern, said):
+            if language == "zh":
+                values = [words_zh.color(value) if option == "color" else words_zh.value(value) for value in values]
             listed = ("、" if language == "zh" else ", ").join(values)
             name = product.name(language)
             text = f"{name}，{zh}：{listed}。" if language == "zh" else f"{name}, {en.lower()}: {listed}."

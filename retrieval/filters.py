@@ -17,6 +17,7 @@ from retrieval.lexicon import NOT_COLORS, Vocabulary, color_family, find_forms
 _SHOWN = ("shown", "shown_prices_minor")  # of Filters: what was shown, no wish
 MOST_SPARE = 2  # a tent for four is offered to two, one for eight is not
 AROUND = 0.2  # "around 100" is 80 to 120
+LEAST_BARE_MINOR = 5000  # smaller numbers without a word for money may be sizes: 38到40的
 
 NUMBER = r"(\d{1,3}(?:[ ,]\d{3})+(?:\.\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?)"
 MONEY_BEFORE = r"(?:[€$£¥￥]|eur|usd|gbp|cny|rmb)?\s*"
@@ -328,7 +329,7 @@ def _read(said: str, vocabulary: Vocabulary) -> tuple[Filters, str]:
 def _prices(said: str) -> tuple[int | None, int | None, str]:
     for pattern in BETWEEN:
         # "2 to 4 people" and "10-12" without any sign of money are not prices
-        if (match := pattern.search(said)) and (re.search(r"between|from|[€$£¥￥元块欧]|eur|usd", match.group())):
+        if (match := pattern.search(said)) and _is_money(match, said):
             cheap, dear = sorted(_minor(group) for group in match.groups()[:2])
             return cheap, dear, _cut(said, match)
     for patterns, kind in ((AT_MOST, "max"), (AT_LEAST, "min"), (ABOUT, "about")):
@@ -345,6 +346,14 @@ def _prices(said: str) -> tuple[int | None, int | None, str]:
     if match := PLAIN_PRICE.search(said):  # "for my mother, 60 €" names a budget
         return None, _minor(match.group(1) or match.group(2)), _cut(said, match)
     return None, None, said
+
+
+def _is_money(match: re.Match[str], said: str) -> bool:
+    """Whether two numbers are prices: by a word or sign for it, or large and without a unit (一百到两百的帐篷)."""
+    if re.search(r"between|from|[€$£¥￥元块欧]|eur|usd", match.group()):
+        return True
+    large = all(_minor(number) >= LEAST_BARE_MINOR for number in match.groups()[:2])
+    return large and re.match(r"\s*(?:的|之间|$)", said[match.end() :]) is not None and "到" in match.group()
 
 
 def _persons(said: str) -> int | None:

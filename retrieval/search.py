@@ -39,6 +39,7 @@ DIVERSITY = 0.25  # share of a product's place that its unlikeness to those abov
 # "a gift for a hiker" names nothing we have, yet its nearest products are what is meant: ideas may be this far from the
 # words, and this far from the best of them
 IDEA, IDEA_OF_BEST = 0.1, 0.25  # of the threshold; of the best score
+BESIDE_NAMED = 0.5  # of the score of what an idea names: what else is near it scores no higher
 FEW = 5  # products found: ideas are added when there are fewer
 # the one word after a shelf's, at the end, that may name what is wanted ("shoe rack")
 _NAMED_AFTER = re.compile(
@@ -246,6 +247,8 @@ class Search:
             hits, relaxed = (), tuple(near or things or hits)
         elif hits:
             relaxed = ()
+        if suggest:
+            hits = _named_first(hits, asked)
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
         return ProductHits(hits, _remember(asked, hits or relaxed), relaxed)
@@ -663,6 +666,15 @@ def _not_denied(
     if not flags or all(_denies(hit, flags) for hit in named):
         return ranked
     return [pair for pair in ranked if not _denies(pair[1], flags)]
+
+
+def _named_first(hits: Sequence[ProductHit], asked: Filters) -> tuple[ProductHit, ...]:
+    """Ideas for "a waterproof jacket": jackets; where these are few also rain trousers, with scores below theirs."""
+    named = [hit for hit in hits if _is_named(hit, asked)]
+    if not named or len(named) >= FEW:
+        return tuple(named or hits)
+    most = min(hit.score for hit in named) * BESIDE_NAMED
+    return (*named, *(replace(hit, score=min(hit.score, most)) for hit in hits if hit not in named))
 
 
 def _denies(hit: ProductHit, flags: frozenset[str]) -> bool:

@@ -12,6 +12,7 @@ from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.shop_action import ActionCall
 from actions.rasa_actions.spoken import named, position
 from bot.database.shop import Customer, Interaction, Product, Variant
+from retrieval.several import asks_of_several
 
 MOST_CARDS = 5
 CREDITED = timedelta(days=7)  # a click this long after a list was shown is credited to it
@@ -96,6 +97,8 @@ def meant(call: ActionCall, session: Session) -> Product | None:
     hits = named(call.text, [f"{product.name} {product.name_zh or ''}" for product in shown])
     if len(hits) == 1:
         return shown[hits[0]]
+    if named_id is None and (talked_of := _talked_of(call, shown)) is not None:
+        return talked_of
     page = (call.metadata.get("page") or {}).get("product_id")
     on_page = by_ids(session, [str(page)]) if page else []
     if named_id is not None and not on_page:
@@ -105,6 +108,29 @@ def meant(call: ActionCall, session: Session) -> Product | None:
     if len(shown) == 1:
         return shown[0]
     return None if shown else _searched(call, session, call.text)
+
+
+def talked_of(call: ActionCall, product: Product) -> dict[str, Any]:
+    """The slot `about`: "is it waterproof?" is about this product, until the customer looks at another page."""
+    return {"product": product.id, "page": (call.metadata.get("page") or {}).get("product_id")}
+
+
+def listed_and_meant(call: ActionCall, session: Session) -> list[Product]:
+    """The products on the screen where a message asks about several of them ("which one is the lightest?"); [] where it
+    is about one, or about another kind of thing ("which jackets are waterproof?" below tents)."""
+    points = call.one("product") is not None or call.one("ordinal") is not None
+    if call.pressed or points or not asks_of_several(call.text):
+        return []
+    listed = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+    kinds = {str(kind) for kind in call.all("category")}
+    return listed if len(listed) > 1 and (not kinds or any(each.category in kinds for each in listed)) else []
+
+
+def _talked_of(call: ActionCall, shown: Sequence[Product]) -> Product | None:
+    about = call.slot("about") or {}
+    if about.get("page") != (call.metadata.get("page") or {}).get("product_id") or asks_of_several(call.text):
+        return None
+    return next((product for product in shown if product.id == about.get("product")), None)
 
 
 def _searched(call: ActionCall, session: Session, text: str) -> Product | None:

@@ -19,18 +19,21 @@ from actions.rasa_actions.catalogue import (
     note_click,
     note_interactions,
     price_words,
+    talked_of,
     which_one,
 )
 from actions.rasa_actions.documents import size_guide
 from actions.rasa_actions.handoff import not_known
 from actions.rasa_actions.recommendations import IDEA
+from actions.rasa_actions.several import about_several, of_the_list
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.spoken import FOR_SOMEBODY, named, position
 from bot.database.shop import Product, Promotion, Variant
 from nlu_models.numerals import in_digits
 from retrieval.attributes import is_quality, wished
-from retrieval.filters import ALSO, Filters
+from retrieval.filters import ALSO, Filters, by_price
 from retrieval.product_text import NOT_SPOKEN
+from retrieval.several import asks_which
 
 MOST_COMPARED = 3
 BOOKKEEPING = frozenset({"kind", *NOT_SPOKEN})  # attributes for pictures and rules, nothing a customer compares
@@ -39,6 +42,12 @@ NEW_SEARCH: dict[str, Any] = {}
 # of products on the screen; "waterproof jackets" points at none
 _POINTS = re.compile(
     r"\b(?:it|its|this|that|these|those|they|them|all|both|which|either|every|ones?)\b|[这那它哪都]", re.I
+)
+# "tell me about the second one" asks for all there is to say
+_AT_LARGE = re.compile(
+    r"\b(?:tell me|know|hear|see|show me|read|information|info|details?) (?:a bit |some )?(?:more )?(?:about|on|of)?\b"
+    r"|\bmore about\b|\bdescri(?:be|ption)|介绍|详情|详细|说说|讲讲|了解|怎么样",
+    re.I,
 )
 _TWO = re.compile(r"\b(?:two|both|2)\b|两|2", re.I)
 
@@ -52,7 +61,8 @@ class ProductSearch(ShopAction):
     def answer(self, call: ActionCall) -> Answer:
         if call.text.startswith("/") or not call.text.strip():
             return Answer.response("utter_ask_what_product")
-        return self.found(call, None)
+        several = of_the_list(call) if asks_which(call.text) else None
+        return several or self.found(call, None)
 
     def found(self, call: ActionCall, previous: Filters | None) -> Answer:
         said = in_digits(call.text)
@@ -71,7 +81,7 @@ class ProductSearch(ShopAction):
         return (
             Answer.response("utter_near_misses" if near else "utter_products")
             .cards(cards)
-            .slots(search=hits.filters.to_json(), shown=shown)
+            .slots(search=hits.filters.to_json(), shown=shown, about=None)
         )
 
     def nothing(self, call: ActionCall, previous: Filters | None) -> Answer:
@@ -93,7 +103,9 @@ class ProductRefine(ProductSearch):
         # what was recommended is recommended anew; "for my dad, 50 euros" asks for an idea
         if (previous and IDEA in previous) or (not previous and FOR_SOMEBODY.search(call.text)):
             return Answer().followed_by("action_recommend")
-        return self.found(call, Filters.from_json(previous) if previous else None)
+        # "the cheapest" is searched for in the whole shop, "the lightest" cannot be
+        several = None if by_price(call.text) else of_the_list(call)
+        return several or self.found(call, Filters.from_json(previous) if previous else None)
 
 
 class MoreResults(ProductSearch):
@@ -104,7 +116,7 @@ class MoreResults(ProductSearch):
         previous = call.slot("search")
         if not previous or IDEA in previous:
             return Answer().followed_by("action_recommend")
-        return self.found(call, Filters.from_json(previous))
+        return of_the_list(call) or self.found(call, Filters.from_json(previous))
 
 
 class AboutProduct(ShopAction):
@@ -117,10 +129,13 @@ class AboutProduct(ShopAction):
 
     def answer(self, call: ActionCall) -> Answer:
         with call.services.readers() as session:
+            if (several := about_several(call, session)) is not None:
+                return several
             product = meant(call, session)
             if product is None:
                 return self.none_meant(call, session)
-            answer = self.about(call, product).slots(shown=_first(product.id, call.slot("shown")))
+            listed = _first(product.id, call.slot("shown"))
+            answer = self.about(call, product).slots(shown=listed, about=talked_of(call, product))
             pressed = product.id if call.pressed and call.one("product") == product.id else None
         if pressed is not None:
             with call.services.sessions.begin() as writing:
@@ -155,6 +170,8 @@ class ProductQuestion(AboutProduct):
         if call.pressed or call.intent == "inform":
             return self._all(call, product)
         found = call.services.search.product_question(product.id, call.text, call.language)
+        if found is None and _AT_LARGE.search(call.text):
+            return self._all(call, product)
         if found is None:
             return not_known(call, "utter_no_answer").cards([card(product, call)])
         return Answer.said(found.text).custom(source={"product": product.id}).cards([card(product, call)])
@@ -237,6 +254,8 @@ class CompareProducts(ShopAction):
 
     def answer(self, call: ActionCall) -> Answer:
         with call.services.readers() as session:
+            if (several := about_several(call, session)) is not None:  # "which one is the lightest?"
+                return several
             shown = by_ids(session, [str(id) for id in call.slot("shown") or ()])
             chosen = self._chosen(call, shown)
             if len(chosen) < 2:
@@ -249,7 +268,7 @@ class CompareProducts(ShopAction):
             return (
                 Answer.response("utter_comparison", table=self._table(call, chosen))
                 .cards([card(product, call) for product in chosen])
-                .slots(shown=[product.id for product in chosen])
+                .slots(shown=[product.id for product in chosen], about=None)
             )
 
     def _chosen(self, call: ActionCall, shown: Sequence[Product]) -> list[Product]:

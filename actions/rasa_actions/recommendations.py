@@ -11,7 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from actions.rasa_actions.answer import Answer
-from actions.rasa_actions.catalogue import MOST_CARDS, active_variants, by_ids, card, meant, note_interactions
+from actions.rasa_actions.catalogue import (
+    MOST_CARDS,
+    active_variants,
+    by_ids,
+    card,
+    listed_and_meant,
+    meant,
+    note_interactions,
+    talked_of,
+)
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.spoken import FOR_SOMEBODY
 from actions.recommendation.catalogue import Context
@@ -22,6 +31,7 @@ from retrieval.search import ProductHits
 
 JUST_BOUGHT = timedelta(hours=1)
 MOST_SEEDS = 10
+MOST_PICKED = 2  # of a list that is on the screen
 WISHED = 60  # products of a wish that the recommender may choose among
 MORE_OF_IT = "more"  # what the search reads as: the same wish again
 IDEA = "idea"  # in the slot of the search: that its list was recommended, and how
@@ -62,15 +72,20 @@ class Recommend(ShopAction):
         again = call.intent in ("more_results", "not_for_me")
         shown = [str(id) for id in call.slot("shown") or ()] if again else []
         saved = saved_idea(call) if again or call.intent == "product_refine" else None
-        hits = self._wished(call, saved, again)
         with call.services.readers() as session:  # nobody's writing waits while it is thought about
             customer = call.customer(session)
-            context = self._context(call, session, hits, saved, exclude=[*shown, *without])
+            # "which one would you take?" is about what is on the screen
+            of_list = [] if again else [product.id for product in listed_and_meant(call, session)]
+            if of_list:
+                context = Context(allowed=of_list, language=call.language, campaigns=False)
+            else:
+                hits = self._wished(call, saved, again)
+                context = self._context(call, session, hits, saved, exclude=[*shown, *without])
             found = call.services.recommender.recommend(
                 customer_id=customer.id if customer else None,
                 visitor_id=call.conversation_id,  # what was said before signing in counts too
                 context=context,
-                limit=MOST_CARDS,
+                limit=MOST_PICKED if of_list else MOST_CARDS,
                 now=call.now,
             )
             by_id = {each.product_id: each for each in found}
@@ -81,6 +96,9 @@ class Recommend(ShopAction):
             note_interactions(writing, call, customer, list(by_id), "shown", noted)
         if not cards:
             return Answer.response(none)
+        made = Answer.response(response).cards(cards)
+        if of_list:
+            return made.slots(about=talked_of(call, products[0]))
         prices = tuple(_lowest_price(product) for product in products)
         # "cheaper ones" are cheaper than what is on the screen, not than all that fitted the wish
         # and words that nothing was found for are not searched again
@@ -88,7 +106,7 @@ class Recommend(ShopAction):
         found_by = found_by if context.allowed is not None else replace(found_by, query="")
         seen = replace(found_by, shown=tuple(product.id for product in products), shown_prices_minor=prices)
         idea = {"kind": context.kind, "seeds": list(context.seed_products), "for_somebody": context.for_somebody}
-        return Answer.response(response).cards(cards).slots(shown=list(by_id), search={**seen.to_json(), IDEA: idea})
+        return made.slots(shown=list(by_id), about=None, search={**seen.to_json(), IDEA: idea})
 
     def _card(self, call: ActionCall, product: Product, pick: Any) -> dict[str, Any]:
         label = str(getattr(pick, "label", None) or "")

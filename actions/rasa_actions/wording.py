@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from actions.order_desk.views import LineView, OrderView, PaymentMethodView
+from retrieval import words_zh
 
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "CNY": "¥"}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -60,16 +61,6 @@ REASONS = {
 }
 
 
-# colours shops name their variants by; any other word is shown as the shop wrote it
-COLORS_ZH = {
-    "red": "红色", "orange": "橙色", "yellow": "黄色", "green": "绿色", "forest": "墨绿色", "olive": "橄榄绿",
-    "blue": "蓝色", "navy": "藏青色", "teal": "青色", "turquoise": "青绿色", "black": "黑色", "grey": "灰色",
-    "gray": "灰色", "white": "白色", "beige": "米色", "sand": "沙色", "brown": "棕色", "rust": "锈红色",
-    "purple": "紫色", "pink": "粉色", "gold": "金色", "silver": "银色", "copper": "铜色", "natural": "原木色",
-    "oak": "橡木色", "walnut": "胡桃木色", "steel": "不锈钢色",
-}  # fmt: skip
-
-
 def of(table: Mapping[str, tuple[str, str]], key: str, language: str) -> str:
     """The word for a code; an unknown code is shown readable, not hidden."""
     words = table.get(key)
@@ -100,7 +91,7 @@ def options(values: Mapping[str, Any], language: str = "en") -> str:
 def _option(value: str, language: str) -> str:
     if language != "zh":
         return value
-    return COLORS_ZH.get(value.lower(), value)
+    return words_zh.color(value)
 
 
 def line(item: LineView, language: str, quantity: int | None = None) -> str:

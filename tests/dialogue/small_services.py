@@ -76,7 +76,7 @@ class WordSearch:
         ][:limit]  # fmt: skip
 
     def product_question(self, product_id: str, text: str, language: str) -> Answer | None:
-        product = next((each for each in self._all() if each.id == product_id), None)
+        product = self.product(product_id)
         if product is None or not any(word in text.lower() for word in ("waterproof", "防水")):
             return None
         yes = bool(product.attributes.get("waterproof"))
@@ -86,6 +86,9 @@ class WordSearch:
             else ("Yes, it is waterproof." if yes else "No.")
         )
         return Answer(words, product_id, "attributes.waterproof")
+
+    def product(self, product_id: str) -> FoundProduct | None:
+        return next((each for each in self._all() if each.id == product_id), None)
 
     def product_named(self, text: str, language: str) -> FoundProduct | None:
         hits = self.products(text, language=language).hits

@@ -26,6 +26,8 @@ def read(text, previous=None):
     [
         ("red running shoes under 80", {"query": "running shoes", "category": "shoes", "color": "red", "price_max_minor": 8000}),
         ("跑鞋 300 元以下 有货", {"query": "跑鞋", "category": "shoes", "price_max_minor": 30000, "in_stock": True}),
+        ("100到200的帐篷", {"query": "帐篷", "category": "tents", "price_min_minor": 10000, "price_max_minor": 20000}),
+        ("38到40的帐篷", {"query": "38到40的帐篷", "category": "tents"}),
         ("a jacket between 100 and 250 euros", {"query": "a jacket", "category": "jackets", "price_min_minor": 10000, "price_max_minor": 25000}),
         ("帐篷 500到800元", {"query": "帐篷", "category": "tents", "price_min_minor": 50000, "price_max_minor": 80000}),
         ("tent around 200€", {"query": "tent", "category": "tents", "price_min_minor": 16000, "price_max_minor": 24000}),

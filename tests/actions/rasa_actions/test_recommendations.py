@@ -2,10 +2,19 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from actions.rasa_actions.answers import Inform
-from actions.rasa_actions.products import ProductQuestion, ProductRefine
+from actions.rasa_actions.handoff import NotUnderstood, OutOfScope
+from actions.rasa_actions.products import (
+    CheckPrice,
+    CompareProducts,
+    MoreResults,
+    ProductQuestion,
+    ProductRefine,
+    ProductSearch,
+)
 from actions.rasa_actions.recommendations import NotForMe, Recommend
 from actions.rasa_actions.spoken import FOR_SOMEBODY
 from actions.recommendation.catalogue import Facts
@@ -218,8 +227,88 @@ def test_a_kind_of_thing_is_searched_for_though_it_is_put_like_a_question_about_
     ):
         messages, events = bench.run(ProductQuestion, text, "product_question", slots=slots)
         assert {"event": "followup", "name": follow}.items() <= events[-1].items(), text
-    for text in ("are they waterproof?", "which one is waterproof?", "这个防水吗"):
-        messages, _ = bench.run(ProductQuestion, text, "product_question", slots=slots)
-        assert messages[0]["response"] == "utter_ask_which_product", text
+    messages, _ = bench.run(ProductQuestion, "这个防水吗", "product_question", slots=slots)
+    assert messages[0]["response"] == "utter_ask_which_product"
     messages, _ = bench.run(ProductQuestion, "waterproof?", "product_question", slots={"shown": ["tent"]})
     assert messages[0].get("response") != "utter_ask_which_product"
+
+
+LISTED = {"shown": ["jacket", "tent", "stove"], "search": Filters(query="camping").to_json()}
+
+
+def about_of(events):
+    return next((event["value"] for event in events if event.get("name") == "about"), None)
+
+
+@pytest.mark.parametrize(
+    ("action", "intent"),
+    [
+        (ProductQuestion, "product_question"),
+        (CompareProducts, "compare_products"),
+        (ProductSearch, "product_search"),
+        (ProductRefine, "product_refine"),
+        (MoreResults, "more_results"),
+        (NotUnderstood, "nlu_fallback"),
+        (OutOfScope, "out_of_scope"),
+    ],
+)
+def test_which_one_is_asked_of_the_whole_list_whatever_it_sounds_like(bench, action, intent):
+    messages, events = bench.run(action, "which one is the lightest?", intent, slots=LISTED)
+    assert messages[0]["text"].splitlines() == [
+        "The lightest is Ember stove: 90 g.",
+        "• Fjell rain jacket – 420 g",
+        "• Nordlys tent – 2.4 kg",
+    ]
+    assert [card["title"] for card in messages[0]["custom"]["cards"]] == ["Ember stove"]
+    assert about_of(events)["product"] == "stove"
+    assert not any(event.get("name") == "shown" for event in events)  # "the second one" still counts the list
+
+
+def test_yes_no_and_not_stated_are_told_apart(bench):
+    messages, events = bench.run(ProductQuestion, "which ones are waterproof?", "product_question", slots=LISTED)
+    assert messages[0]["text"].splitlines() == [
+        "Waterproof:",
+        "• yes – Fjell rain jacket, Nordlys tent",
+        "• not stated – Ember stove",
+    ]
+    assert about_of(events) is None  # two are
+
+
+def test_another_kind_of_thing_than_is_listed_is_searched_for(bench):
+    slots = {**LISTED, "shown": ["tent", "stove"]}
+    messages, _ = bench.run(
+        ProductSearch, "which jackets are waterproof?", "product_search", slots=slots, category="jackets"
+    )
+    assert messages[0]["response"] == "utter_products"
+    messages, _ = bench.run(ProductSearch, "the lightest jacket", "product_search", slots=LISTED, category="jackets")
+    assert messages[0]["response"] == "utter_products"
+
+
+def test_it_is_the_product_that_was_talked_about_until_there_is_a_new_list(bench):
+    _, events = bench.run(ProductQuestion, "is the second one waterproof?", "product_question", slots=LISTED, ordinal=2)
+    about = about_of(events)
+    messages, _ = bench.run(CheckPrice, "how much is it?", "check_price", slots={**LISTED, "about": about})
+    assert messages[0]["response"] == "utter_price"
+    assert messages[0]["name"] == "Nordlys tent"
+    page = {"product_id": "jacket"}  # another page was opened since
+    messages, _ = bench.run(CheckPrice, "how much is it?", "check_price", slots={**LISTED, "about": about}, page=page)
+    assert messages[0]["name"] == "Fjell rain jacket"
+    _, events = bench.run(ProductSearch, "show me the tent", "product_search", slots={**LISTED, "about": about})
+    assert {"event": "slot", "name": "about", "value": None}.items() <= next(
+        event for event in events if event.get("name") == "about"
+    ).items()
+
+
+def test_which_one_to_take_is_chosen_from_the_list(bench):
+    slots = {**LISTED, "shown": ["tent", "stove"]}
+    _, events = bench.run(Recommend, "which one would you take?", "recommend", slots=slots)
+    assert list(asked(bench).allowed) == ["tent", "stove"]
+    assert not asked(bench).campaigns
+    assert not any(event.get("name") in ("shown", "search") for event in events)
+    bench.run(Recommend, "what can you recommend?", "recommend", slots=slots)
+    assert asked(bench).allowed is None
+
+
+def test_a_product_at_large_is_told_of_by_its_description(bench):
+    messages, _ = bench.run(ProductQuestion, "tell me about it", "product_question", slots={"shown": ["tent"]})
+    assert messages[0]["text"].startswith("Nordlys tent")
