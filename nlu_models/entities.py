@@ -191,6 +191,9 @@ ORDINALS = {
 }
 A_DIGIT = re.compile(r"\d")
 A_NUMBER = re.compile(NUMBER)
+NOT_A_VERB = "".join(
+    f"(?<!{word} )" for word in ("it", "they", "that", "this", "battery", "will", "to")
+)  # "does it last"
 AN_ORDINAL = re.compile("|".join(ORDINALS))
 
 RULES: tuple[Rule, ...] = (
@@ -366,7 +369,7 @@ RULES: tuple[Rule, ...] = (
     *(
         _rule(
             "ordinal",
-            rf"(?P<v>(?:{EDGE}(?:the )?(?:{pattern})(?: one| option| item)?{END}))(?! (?:name|time|order|week|month|year|days?|of all|class|aid|thing))"
+            rf"(?P<v>(?:{EDGE}(?:the |{NOT_A_VERB})(?:{pattern})(?: one| option| item)?{END}))(?![ -](?:name|time|order|week|month|year|days?|of all|class|aid|thing))"
             if pattern[0].isascii()
             else pattern,
             meaning,

@@ -8,7 +8,7 @@ from typing import Any
 from nlu_models import entities, language, wishes
 from nlu_models.gazetteer import Gazetteer
 from nlu_models.intent import OFF_TOPIC, IntentModel, IntentPrediction
-from nlu_models.things import Things
+from nlu_models.things import Things, words_beside
 
 FALLBACK = "nlu_fallback"
 THINGS = ("order_number", "product", "category")  # two wishes of one kind differ in these
@@ -80,6 +80,7 @@ class Parser:
         labels = [said.label for said in several]
         beside = [
             wishes.describes(piece.text, label, labels[:number])
+            or (number > 0 and only_narrows(piece.text, _inside(named, piece)))
             or wishes.explains(piece.text, labels[:number] + labels[number + 1 :])
             for number, (piece, label) in enumerate(zip(found, labels, strict=True))
         ]
@@ -111,6 +112,12 @@ def _as_search(said: IntentPrediction) -> IntentPrediction:
         ranking=((SEARCH, confidence), *others),
         members=told,
     )
+
+
+def only_narrows(text: str, named: Sequence[dict[str, Any]]) -> bool:
+    """Whether a piece says nothing but a price, a size, a colour: "a waterproof jacket, under 150"."""
+    narrowing = [(each["start"], each["end"]) for each in named if each["entity"] in NARROWING]
+    return bool(narrowing) and not words_beside(text, narrowing)
 
 
 def _things(named: Sequence[dict[str, Any]], kinds: Sequence[str]) -> frozenset[str]:

@@ -16,6 +16,11 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _BESIDE = re.compile(r"\([^)]*\)|（[^）]*）")  # how many it is for, its size
 _TAIL = re.compile(r"(?:\s(?:for|with|without|in|from|by)\s|\s?[,;:|/]|\s[-–—]\s).*$")
 _BETWEEN = frozenset(("a", "an", "some", "any", "and", "or", "with", "for", "of", "in", "please", "new", "cheap"))
+_LIMIT = re.compile(
+    r"\b(?:under|below|over|above|up to|(?:less|more) than|at (?:most|least)|max(?:imum)?|between|from|to|around|about|"
+    r"sizes?|colou?r|euros?|eur|usd|dollars?|pounds?|gbp|cny|rmb)\b|"
+    r"以[内下上]|之[内下]|左右|上下|不超过|低于|高于|最多|至少|预算|[元块]钱?|欧元?|[码号]|颜色|色"
+)
 _BETWEEN_HAN = frozenset(("的", "和", "或", "个", "一个", "一款", "一件", "一双", "一顶"))
 
 
@@ -46,10 +51,7 @@ class Things:
         Args:
             beside: places in the text of what narrows a wish (a colour, a size, a price).
         """
-        bare = text.lower()
-        for start, end in beside:
-            bare = bare[:start] + " " * (end - start) + bare[end:]
-        said = [word for word in _WORD.findall(_BESIDE.sub(" ", bare)) if word not in _BETWEEN and not word.isdigit()]
+        said = words_beside(_BESIDE.sub(lambda found: " " * len(found[0]), text), beside)
         if not 0 < len(said) <= MOST_WORDS:
             return False
         pieces = [piece for word in said for piece in (self._cut(word) if _HAN.match(word) else (word,))]
@@ -71,6 +73,16 @@ class Things:
 
     def _known(self, piece: str) -> bool:
         return piece in self.words or piece in _BETWEEN_HAN
+
+
+def words_beside(text: str, beside: Sequence[tuple[int, int]]) -> list[str]:
+    """The words of a text without those at the places `beside`, words of limits ("under", 以内), numbers, articles."""
+    bare = text.lower()
+    for start, end in beside:
+        while end < len(bare) and "a" <= bare[end] <= "z":  # of "100 euros" the entity is "100 eur"
+            end += 1
+        bare = bare[:start] + " " * (end - start) + bare[end:]
+    return [word for word in _WORD.findall(_LIMIT.sub(" ", bare)) if word not in _BETWEEN and not word.isdigit()]
 
 
 def _head(name: str) -> str | None:

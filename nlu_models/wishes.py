@@ -55,6 +55,7 @@ ORDERS = OF_ONE_ORDER | {
 DESCRIBING = frozenset(
     {"product_search", "product_refine", "recommend", "check_stock", "product_question", "complaint"}
 )
+SEARCHES = frozenset({"product_search", "recommend", "product_refine"})
 _SEARCHING = re.compile(
     r"\b(show|find|search(?:ing)?|look(?:ing)? for|recommend|suggest|do you (?:have|sell))\b|找|推荐|有没有|看看",
     re.IGNORECASE,
@@ -135,14 +136,16 @@ def _says_something(part: str) -> bool:
 
 
 def describes(text: str, label: str, before: Sequence[str]) -> bool:
-    """Whether a piece that sounds like a wish of its own only goes on with the one about an order before it.
+    """Whether a piece that sounds like a wish of its own only goes on with the one before it.
 
     "exchange the lamp. I want one in black": what it should become. "return the jacket and the tent": one more thing.
-    "return it and have the money back on PayPal": where the money goes.
+    "return it and have the money back on PayPal": where the money goes. "A tent, it must be waterproof": which tent.
 
     Args:
         before: what the pieces before it are.
     """
+    if label == "product_refine" and before and before[-1] in SEARCHES:
+        return True
     if not ORDERS & set(before):
         return False
     swapping, thing = bool(SWAPS & set(before)), _THING.match(text) is not None

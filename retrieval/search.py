@@ -39,7 +39,6 @@ DIVERSITY = 0.25  # share of a product's place that its unlikeness to those abov
 # "a gift for a hiker" names nothing we have, yet its nearest products are what is meant: ideas may be this far from the
 # words, and this far from the best of them
 IDEA, IDEA_OF_BEST = 0.1, 0.25  # of the threshold; of the best score
-BESIDE_NAMED = 0.5  # of the score of what an idea names: what else is near it scores no higher
 FEW = 5  # products found: ideas are added when there are fewer
 # the one word after a shelf's, at the end, that may name what is wanted ("shoe rack")
 _NAMED_AFTER = re.compile(
@@ -224,7 +223,7 @@ class Search:
             others = self._ranked(less, text, exclude=known)
             if not ranked or any(_is_named(hit, asked) for _, hit in others):
                 asked, ranked = less, others
-        hits = tuple((_extreme(ranked, by_price(text)) or self._varied(ranked, limit))[:limit])
+        hits = tuple((_extreme(ranked, by_price(text), asked) or self._varied(ranked, limit))[:limit])
         least = self.product_side.weights.threshold
         only_near = not suggest and all(hit.score < least for hit in hits)  # ideas are meant to be no more than near
         another = not suggest and not any(_is_named(hit, asked) for hit in hits)
@@ -247,8 +246,8 @@ class Search:
             hits, relaxed = (), tuple(near or things or hits)
         elif hits:
             relaxed = ()
-        if suggest:
-            hits = _named_first(hits, asked)
+        if suggest:  # ideas for "a waterproof jacket" are jackets
+            hits = tuple(hit for hit in hits if _is_named(hit, asked)) or hits
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
         return ProductHits(hits, _remember(asked, hits or relaxed), relaxed)
@@ -436,7 +435,7 @@ class Search:
         for loose in dict.fromkeys((dearer, other)) if asked.query else ():
             ranked = self._ranked(loose, text, exclude=known) if loose != asked else []
             named = [pair for pair in ranked if _is_named(pair[1], asked)]
-            found = tuple((_extreme(named, order) or self._varied(named or ranked, limit))[:limit])
+            found = tuple((_extreme(named, order, asked) or self._varied(named or ranked, limit))[:limit])
             if named:
                 return found
             near = near or found
@@ -668,23 +667,15 @@ def _not_denied(
     return [pair for pair in ranked if not _denies(pair[1], flags)]
 
 
-def _named_first(hits: Sequence[ProductHit], asked: Filters) -> tuple[ProductHit, ...]:
-    """Ideas for "a waterproof jacket": jackets; where these are few also rain trousers, with scores below theirs."""
-    named = [hit for hit in hits if _is_named(hit, asked)]
-    if not named or len(named) >= FEW:
-        return tuple(named or hits)
-    most = min(hit.score for hit in named) * BESIDE_NAMED
-    return (*named, *(replace(hit, score=min(hit.score, most)) for hit in hits if hit not in named))
-
-
 def _denies(hit: ProductHit, flags: frozenset[str]) -> bool:
     return any(hit.product.attributes.get(flag) is False for flag in flags)
 
 
-def _extreme(ranked: Sequence[tuple[Candidate, ProductHit]], order: int) -> list[ProductHit]:
-    """ "The cheapest tent": what fits about as well as the best, by price, in stock first; [] when not asked for."""
+def _extreme(ranked: Sequence[tuple[Candidate, ProductHit]], order: int, asked: Filters) -> list[ProductHit]:
+    """ "The cheapest tent": tents that fit about as well as the best, by price, in stock first; [] if not asked for."""
     if not order or not ranked:
         return []
+    ranked = [pair for pair in ranked if _is_named(pair[1], asked)] or ranked  # its footprint costs less
     least = max(candidate.score for candidate, _ in ranked) * 0.5
     fitting = [hit for candidate, hit in ranked if candidate.score >= least]
     return sorted(fitting, key=lambda hit: (not hit.in_stock, order * hit.price_minor, hit.product.id))

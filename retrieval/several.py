@@ -140,7 +140,7 @@ def compared(
     for flag in sorted(wished(said)):
         label = KINDS[flag].label_zh if language == "zh" else KINDS[flag].label_en
         known = {p.id: value for p in products if isinstance(value := p.attributes.get(flag), bool)}
-        if known:
+        if known or asks_which(said):  # not stated of any is an answer too
             return _grouped(products, known, label, language)
     return _each(products, said, language)
 

@@ -254,10 +254,11 @@ class CompareProducts(ShopAction):
 
     def answer(self, call: ActionCall) -> Answer:
         with call.services.readers() as session:
-            if (several := about_several(call, session)) is not None:  # "which one is the lightest?"
-                return several
             shown = by_ids(session, [str(id) for id in call.slot("shown") or ()])
             chosen = self._chosen(call, shown)
+            picked = chosen if call.all("ordinal") else ()  # "which is lighter, the first or the second?"
+            if (several := about_several(call, session, picked)) is not None:
+                return several
             if len(chosen) < 2:
                 for wanted in call.all("product"):
                     hits = call.services.search.products(str(wanted), language=call.language, limit=1).hits

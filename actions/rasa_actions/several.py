@@ -1,12 +1,14 @@
 """Questions about the products on the screen, several at once: "which one is windproof?", 哪个最轻."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.orm import Session
 
 from actions.rasa_actions.answer import Answer
 from actions.rasa_actions.catalogue import active_variants, card, listed_and_meant, price_words, talked_of
 from actions.rasa_actions.shop_action import ActionCall
 from bot.database.shop import Product
-from retrieval.several import Offer, compared
+from retrieval.several import Offer, asks_of_several, compared
 
 
 def of_the_list(call: ActionCall) -> Answer | None:
@@ -15,10 +17,10 @@ def of_the_list(call: ActionCall) -> Answer | None:
         return about_several(call, session)
 
 
-def about_several(call: ActionCall, session: Session) -> Answer | None:
+def about_several(call: ActionCall, session: Session, chosen: Sequence[Product] = ()) -> Answer | None:
     """ "Which one is windproof?", "the lightest of these?": the products on the screen, side by side in what was asked;
     None where one product is meant, or their data says nothing of it."""
-    listed = listed_and_meant(call, session)
+    listed = chosen if chosen and asks_of_several(call.text) else listed_and_meant(call, session)
     offers = {product.id: _offer(product) for product in listed}
     known = [found for product in listed if (found := call.services.search.product(product.id)) is not None]
     found = compared(known, call.text, call.language, offers) if len(known) > 1 else None

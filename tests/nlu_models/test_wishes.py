@@ -3,9 +3,10 @@
 import pytest
 
 from nlu_models import language, wishes
+from nlu_models.entities import extract
 from nlu_models.gazetteer import Gazetteer
 from nlu_models.intent import IntentModel
-from nlu_models.parse import FALLBACK, Parser
+from nlu_models.parse import FALLBACK, Parser, only_narrows
 
 NOTHING = frozenset()
 
@@ -130,6 +131,28 @@ def test_two_wishes_are_both_served_in_their_order(parser):
     assert first["text"][first["entities"][0]["start"] : first["entities"][0]["end"]] == "K-100200"
     assert second["entities"] == []
     assert answer["intent"] == first["intent"]
+
+
+def test_what_narrows_a_search_is_no_wish_of_its_own():
+    assert wishes.describes("it must be waterproof", "product_refine", ["product_search"])
+    assert not wishes.describes("cheaper ones", "product_refine", ["track_order"])
+    assert not wishes.describes("cheaper jackets", "product_search", ["product_search"])
+
+
+@pytest.mark.parametrize(
+    ("text", "narrows"),
+    [
+        ("under 150 euros please", True),
+        ("一百五以内", True),
+        ("size L, in red", True),
+        ("the jacket under 150", False),
+        ("please", False),
+        ("我要两百以内的帐篷", False),
+    ],
+)
+def test_limits_alone_say_nothing_else(text, narrows):
+    named = [entity.to_json() for entity in extract(text, Gazetteer())]
+    assert only_narrows(text, named) is narrows
 
 
 def test_a_parse_has_what_rasa_and_the_turns_worker_read(parser):

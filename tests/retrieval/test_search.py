@@ -345,6 +345,17 @@ def test_an_extreme_is_answered_by_price(search):
     assert prices == sorted(prices)
 
 
+def test_extremes_and_ideas_are_of_what_is_named_not_of_what_goes_with_it(search):
+    variant = (Variant("f1", {}, 990, 3),)
+    footprint = Product(
+        "footprint", {"en": "Tent footprint", "zh": "帐篷地布"}, {"en": "Under a tent."}, "tents", variants=variant
+    )
+    search.apply(Change(products=(footprint,)))
+    assert "footprint" in names(search.products("tent", language="en").hits)
+    assert names(search.products("the cheapest tent", language="en").hits) == ["tent"]
+    assert names(search.products("tent", language="en", suggest=True).hits) == ["tent"]
+
+
 def test_a_wish_added_later_keeps_what_was_searched(search):
     first = search.products("tent for 2 people", language="en")
     second = search.products("for 4 people", language="en", previous=first.filters)
