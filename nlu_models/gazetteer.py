@@ -145,9 +145,13 @@ def variants(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         return
     if last.endswith("ies"):
         yield (*words[:-1], last[:-3] + "y")
+    elif last.endswith("ves"):  # shelves, knives
+        yield from ((*words[:-1], last[:-3] + end) for end in ("f", "fe", "ve"))
     elif last.endswith("s") and not last.endswith("ss"):
         yield (*words[:-1], last[:-1])
     else:
+        if last.endswith(("f", "fe")):
+            yield (*words[:-1], re.sub("fe?$", "ves", last))
         yield (*words[:-1], last + ("es" if last.endswith(("s", "x", "ch", "sh")) else "s"))
 
 

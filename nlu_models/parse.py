@@ -1,5 +1,6 @@
 """One message in, everything the house wants to know about it out: the answer of `/model/parse`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,12 +9,13 @@ from typing import Any
 from nlu_models import entities, language, wishes
 from nlu_models.gazetteer import Gazetteer
 from nlu_models.intent import OFF_TOPIC, IntentModel, IntentPrediction
-from nlu_models.things import Things, words_beside
+from nlu_models.things import Things, well_known, words_beside
 
 FALLBACK = "nlu_fallback"
 THINGS = ("order_number", "product", "category")  # two wishes of one kind differ in these
 NARROWING = ("color", "size", "price_max", "price_min", "in_stock", "quantity")  # may stand beside the name of a thing
 SEARCH = "product_search"
+PLAINER = 1.5  # weight of the reading with a known word, beside 1 of the text as it is
 NAMED = 0.8  # confidence that a bare name asks to be shown the thing: less than "very sure" where free text is awaited
 
 
@@ -28,19 +30,34 @@ class Parser:
     def _things(self) -> Things:
         names = self.gazetteer.names.items()
         brands = [name for (kind, _), written in names if kind == "brand" for name in written]
-        return Things.of([name for (kind, _), written in names if kind != "brand" for name in written], brands)
+        others = [name for (kind, _), written in names if kind != "brand" for name in written]
+        return Things.of(others, brands, well_known(self.model.seen.to_json()))
 
     def parse(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Parse a batch; several wishes of one message are judged in the same pass over the models."""
         cut = [wishes.pieces(text) for text in texts]
         parts = [piece.text for found in cut if len(found) > 1 for piece in found]
-        predictions = self.model.predict(texts, parts)
+        predictions = self._judged(texts, parts)
         answers, at = [], len(texts)
         for text, found, whole in zip(texts, cut, predictions, strict=False):
             several = predictions[at : at + len(found)] if len(found) > 1 else []
             at += len(several)
             answers.append(self._answer(text, whole, found, several))
         return answers
+
+    def _judged(self, texts: Sequence[str], parts: Sequence[str]) -> list[IntentPrediction]:
+        """As `IntentModel.predict`; what names a kind of thing that we sell is judged in both readings."""
+        every = [*texts, *parts]
+        plainer = {number: said for number, text in enumerate(every) if (said := self._things.plainer(text))}
+        of_texts = [said for number, said in plainer.items() if number < len(texts)]
+        of_parts = [said for number, said in plainer.items() if number >= len(texts)]
+        judged = self.model.predict([*texts, *of_texts], [*parts, *of_parts])
+        whole, rest = judged[: len(texts)], judged[len(texts) + len(of_texts) :]
+        found = [*whole, *rest[: len(parts)]]
+        again = [*judged[len(texts) : len(texts) + len(of_texts)], *rest[len(parts) :]]
+        for number, other in zip(plainer, again, strict=True):
+            found[number] = _both(found[number], other)
+        return found
 
     def _answer(
         self, text: str, whole: IntentPrediction, found: Sequence[wishes.Piece], several: Sequence[IntentPrediction]
@@ -97,6 +114,28 @@ class Parser:
             (piece, max((several[number] for number in group), key=lambda said: _worth(said)))
             for piece, group in zip(wishes.cut(text, found, groups), groups, strict=True)
         ]
+
+
+def _both(said: IntentPrediction, plainer: IntentPrediction) -> IntentPrediction:
+    """Both readings of a text, the one with a word of the examples counting more; an example itself needs no other."""
+    if "seen" in said.members:
+        return said
+    weights = (1 / (1 + PLAINER), PLAINER / (1 + PLAINER))
+    chances: Counter[str] = Counter()
+    for weight, one in zip(weights, (said, plainer), strict=True):
+        for label, confidence in one.ranking:
+            chances[label] += weight * confidence  # type: ignore[assignment]
+    ranking = tuple((label, float(chance)) for label, chance in chances.most_common())
+    label, confidence = ranking[0]
+    return replace(
+        said,
+        label=label,
+        confidence=confidence,
+        in_scope=weights[0] * said.in_scope + weights[1] * plainer.in_scope,
+        ranking=ranking[: len(said.ranking)],
+        members={**said.members, "plainer": (plainer.label, plainer.confidence)},
+        sure=any(one.sure and one.label == label for one in (said, plainer)),
+    )
 
 
 def _as_search(said: IntentPrediction) -> IntentPrediction:

@@ -1,16 +1,32 @@
-"""Messages that only name something the shop sells: "coffee maker", 咖啡豆, "red tent under 100".
+"""What the catalogue knows of the things that messages name.
 
-To a model of sentences a bare name sounds like anything ("tea" like a goodbye, "repair kit" like the warranty). The
-catalogue knows better: who writes nothing but the name of a thing asks to be shown it.
+`Things.only`: to a model of sentences a bare name ("coffee maker", 咖啡豆) sounds like anything, "tea" like a goodbye,
+"repair kit" like the warranty; who writes nothing but the name of a thing asks to be shown it.
+
+`Things.plainer`: "do you have bookshelves?" is the same question as "do you have lamps?", whose word the examples hold;
+the models judge both readings (`nlu_models.parse`).
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nlu_models.gazetteer import variants
 
 MOST_WORDS = 8
+INTENTS_KNOWN = 3  # whose examples hold a word: the models know it in any sentence
+LONGEST_RUN = 6  # characters
+MOST_IN_KIND = 4  # words
+SHORTEST_ALONE = 5  # letters of the last word of a kind that may stand for it
+KNOWN, KNOWN_MANY, KNOWN_ZH = "lamp", "lamps", "灯"
+# last words of names that mean something else in sentences: "print the invoice", "in that case"
+_OF_SENTENCES = frozenset((
+    "bank", "board", "bottle", "box", "can", "card", "case", "change", "charge", "charger", "code", "collection",
+    "cover", "delivery", "device", "filter", "frame", "gift", "guide", "kit", "label", "light", "lights", "lock",
+    "maker", "mount", "number", "order", "organiser", "pack", "parcel", "pass", "phone", "plan", "point", "print",
+    "protector", "return", "service", "set", "size", "stand", "store", "tracker", "voucher", "watch",
+))  # fmt: skip
 _WORD = re.compile(r"[a-z0-9\u00df-\u024f]+|[\u3400-\u9fff]+")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _BESIDE = re.compile(r"\([^)]*\)|（[^）]*）")  # how many it is for, its size
@@ -32,18 +48,25 @@ class Things:
     words: frozenset[str]
     heads: frozenset[str]
     longest: int  # characters of a Chinese word
+    kinds: frozenset[tuple[str, ...]] = frozenset()  # what several products are called, its words; of Chinese one
 
     @classmethod
-    def of(cls, names: Collection[str], brands: Collection[str] = ()) -> "Things":
+    def of(cls, names: Collection[str], brands: Collection[str] = (), known: Collection[str] = frozenset()) -> "Things":
         """
         Args:
             names: of products and categories.
+            known: words that the models know in any sentence (`well_known`); kinds that are called so need no other.
         """
         words = {spelt for name in (*names, *brands) for word in _WORD.findall(name.lower()) for spelt in _spelt(word)}
         heads = {spelt for name in names if (head := _head(name.lower())) for spelt in _spelt(head)}
         heads |= {head[at:] for head in heads if _HAN.match(head) for at in range(len(head) - 1)}
         longest = max((len(word) for word in words if _HAN.match(word)), default=0)
-        return cls(frozenset(words | heads), frozenset(heads), longest)
+        return cls(
+            frozenset(words | heads),
+            frozenset(heads),
+            longest,
+            frozenset(kind for kind in _kinds(names) if not all(word in known for word in kind)),
+        )
 
     def only(self, text: str, beside: Sequence[tuple[int, int]] = ()) -> bool:
         """Whether the text is the name of a thing and nothing else.
@@ -56,6 +79,38 @@ class Things:
             return False
         pieces = [piece for word in said for piece in (self._cut(word) if _HAN.match(word) else (word,))]
         return bool(pieces) and pieces[-1] in self.heads and self.words.issuperset(pieces)
+
+    def plainer(self, text: str) -> str | None:
+        """The text with every kind of thing in it called a lamp (灯); None when it names none."""
+        found = [(match[0].lower(), *match.span()) for match in _WORD.finditer(text)]
+        said, at, done = "", 0, 0  # up to `done` of the text is in `said`
+        while at < len(found):
+            word, start, end = found[at]
+            if _HAN.match(word):
+                said += text[done:start] + self._plainer_han(text[start:end])
+                done, at = end, at + 1
+                continue
+            length = next((n for n in range(MOST_IN_KIND, 0, -1) if self._is_kind(found[at : at + n], n)), 0)
+            if length:
+                last, _, end = found[at + length - 1]
+                said += text[done:start] + (KNOWN_MANY if last.endswith("s") and not last.endswith("ss") else KNOWN)
+                done = end
+            at += max(length, 1)
+        said += text[done:]
+        return None if said == text else said
+
+    def _is_kind(self, found: Sequence[tuple[str, int, int]], length: int) -> bool:
+        return len(found) == length and tuple(word for word, _, _ in found) in self.kinds
+
+    def _plainer_han(self, run: str) -> str:
+        said, at = "", 0
+        while at < len(run):
+            length = next(
+                (n for n in range(min(self.longest, len(run) - at), 1, -1) if (run[at : at + n],) in self.kinds), 0
+            )
+            said += KNOWN_ZH if length else run[at]
+            at += max(length, 1)
+        return said
 
     def _cut(self, run: str) -> list[str]:
         """Chinese characters in the longest words of the catalogue; what is no such word stays one piece."""
@@ -73,6 +128,44 @@ class Things:
 
     def _known(self, piece: str) -> bool:
         return piece in self.words or piece in _BETWEEN_HAN
+
+
+def well_known(examples: Mapping[str, str]) -> frozenset[str]:
+    """Words, and runs of Chinese characters, that the examples (text -> intent) of several intents hold."""
+    intents: dict[str, set[str]] = {}
+    for text, intent in examples.items():
+        for word in _WORD.findall(text.lower()):
+            pieces = [word] if not _HAN.match(word) else _runs(word)
+            for piece in pieces:
+                intents.setdefault(piece, set()).add(intent)
+    return frozenset(piece for piece, those in intents.items() if len(those) >= INTENTS_KNOWN)
+
+
+def _runs(word: str) -> list[str]:
+    lengths = range(2, LONGEST_RUN + 1)
+    return [word[at : at + length] for length in lengths for at in range(len(word) - length + 1)]
+
+
+def _kinds(names: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """What at least two names end in ("cast-iron skillet"), and its last word where that is no word of sentences
+    ("skillet", not "set"); with plural and singular."""
+    ends = [ending for name in set(names) if (ending := _ending(name.lower()))]
+    shared = Counter(words[-length:] for words in ends for length in range(1, len(words) + 1))
+    for words in ends:
+        longer = [kind for length in range(2, len(words) + 1) if shared[kind := words[-length:]] > 1]
+        for kind in longer:
+            yield from variants(kind)
+        last = words[-1]
+        if shared[(last,)] > 1 and len(last) >= (SHORTEST_ALONE if longer else 2) and last not in _OF_SENTENCES:
+            yield from variants((last,))
+
+
+def _ending(name: str) -> tuple[str, ...]:
+    """The last words of a name, without its size; of a Chinese one the last run of characters."""
+    words = [word for word in _WORD.findall(_TAIL.sub("", _BESIDE.sub(" ", name))) if not word[0].isdigit()]
+    if not words or _HAN.match(words[-1]):
+        return tuple(words[-1:])
+    return tuple(words[-MOST_IN_KIND:])
 
 
 def words_beside(text: str, beside: Sequence[tuple[int, int]]) -> list[str]:

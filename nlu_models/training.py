@@ -77,7 +77,7 @@ class IntentConfig:
 SIZES = {
     # small: the upper four layers, three CPU minutes for 4,000 examples; full: the upper six (all of MiniLM, half of
     # E5), to the end, a second encoder where there is one, and all rows learnt from in the end
-    "small": IntentConfig(bert.TuneConfig(epochs=4, frozen=-4, patience=1)),
+    "small": IntentConfig(bert.TuneConfig(epochs=4, frozen=-4, patience=2)),  # one bad epoch early on is no end
     "full": IntentConfig(
         bert.TuneConfig(epochs=6, frozen=-6, best_by="accuracy", patience=2),
         bert.TuneConfig(epochs=2, frozen=-4, best_by="accuracy", patience=2),
