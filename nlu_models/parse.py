@@ -16,6 +16,7 @@ THINGS = ("order_number", "product", "category")  # two wishes of one kind diffe
 NARROWING = ("color", "size", "price_max", "price_min", "in_stock", "quantity")  # may stand beside the name of a thing
 SEARCH = "product_search"
 PLAINER = 1.5  # weight of the reading with a known word, beside 1 of the text as it is
+SURE_OF_ALL = 0.9  # confidence in a whole message from which a part that only tells something is no wish of its own
 NAMED = 0.8  # confidence that a bare name asks to be shown the thing: less than "very sure" where free text is awaited
 
 
@@ -56,7 +57,7 @@ class Parser:
         found = [*whole, *rest[: len(parts)]]
         again = [*judged[len(texts) : len(texts) + len(of_texts)], *rest[len(parts) :]]
         for number, other in zip(plainer, again, strict=True):
-            found[number] = _both(found[number], other)
+            found[number] = both_readings(found[number], other)
         return found
 
     def _answer(
@@ -66,7 +67,7 @@ class Parser:
         beside = [(entity.start, entity.end) for entity in named if entity.entity in NARROWING]
         only_named = SEARCH in self.model.labels and "seen" not in whole.members and self._things.only(text, beside)
         whole = _as_search(whole) if only_named else whole
-        split = [] if only_named else self._split(text, found, several, named)
+        split = [] if only_named else self._split(text, whole, found, several, named)
         if len(split) < 2:
             split = [(wishes.Piece(text, 0), whole)]
         first = split[0][1] if len(split) > 1 else whole
@@ -88,6 +89,7 @@ class Parser:
     def _split(
         self,
         text: str,
+        whole: IntentPrediction,
         found: Sequence[wishes.Piece],
         several: Sequence[IntentPrediction],
         named: Sequence[entities.Entity],
@@ -99,7 +101,13 @@ class Parser:
             wishes.describes(piece.text, label, labels[:number])
             or (number > 0 and only_narrows(piece.text, _inside(named, piece)))
             or wishes.explains(piece.text, labels[:number] + labels[number + 1 :])
-            for number, (piece, label) in enumerate(zip(found, labels, strict=True))
+            or (
+                whole.confidence >= SURE_OF_ALL > said.confidence
+                and whole.label in labels
+                and whole.label != label
+                and wishes.only_tells(text, found, number)
+            )
+            for number, (piece, said, label) in enumerate(zip(found, several, labels, strict=True))
         ]
         sure = [0.0 if aside or not said.sure else said.confidence for said, aside in zip(several, beside, strict=True)]
         things = [
@@ -116,7 +124,7 @@ class Parser:
         ]
 
 
-def _both(said: IntentPrediction, plainer: IntentPrediction) -> IntentPrediction:
+def both_readings(said: IntentPrediction, plainer: IntentPrediction) -> IntentPrediction:
     """Both readings of a text, the one with a word of the examples counting more; an example itself needs no other."""
     if "seen" in said.members:
         return said

@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# after punctuation; before a joining word that starts a new clause
+# after punctuation; before a joining word that starts a new clause (还有 is none in 卡里还有多少, 还有货吗)
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=\S)|(?<=[\u3002\uff01\uff1f\uff1b])|\n+")
 _JOIN = re.compile(
     r",?\s+(?:and also|and then|and please|and|also|plus|then|besides|oh and|ps:?|p\.s\.)\s+(?=\S)"
     r"|,\s+(?=(?:can|could|how|what|where|when|is|are|do|does|please|i|also|where's|what's|when's)\b)"
-    r"|[\uff0c,\u3001]?\s*(?:\u53e6\u5916|\u8fd8\u6709|\u987a\u4fbf|\u540c\u65f6|\u7136\u540e|\u518d\u5e2e\u6211|\u5e76\u4e14|\u5bf9\u4e86)[\uff0c,\uff1a:]?\s*"
+    r"|[\uff0c,\u3001]?\s*(?:\u53e6\u5916|(?<![\u91cc\u4e2d\u4e0a])\u8fd8\u6709(?!\u591a|\u51e0|\u6ca1|\u8d27|\u5417)|\u987a\u4fbf|\u540c\u65f6|\u7136\u540e|\u518d\u5e2e\u6211|\u5e76\u4e14|\u5bf9\u4e86)[\uff0c,\uff1a:]?\s*"
     r"|\uff0c\s*",
     re.IGNORECASE,
 )
@@ -66,6 +66,7 @@ _OWN = re.compile(
 )
 _THING = re.compile(r"^(?:the|my|an?|this|that|these|those|both|one)\s", re.IGNORECASE)
 _ASKING = re.compile(r"\b(where|when|status|how long|has|did)\b|哪|什么时候|多久|吗", re.IGNORECASE)
+_QUESTION = re.compile(r"[?\uff1f]|\u5417|^(?:can|could|how|what|where|when|is|are|do|does)\b", re.IGNORECASE)
 _WHERE = re.compile(r"\b(where|when|status|track\w*|arriv\w*)\b|哪|到了", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{5,}")
 # "cancel it. I ordered it by mistake": why, not what else
@@ -168,6 +169,18 @@ def explains(text: str, others: Sequence[str]) -> bool:
     """
     plain = not _NUMBER.search(text) and not _ASKING.search(text)
     return bool(ORDERS & set(others)) and plain and _REASON.search(text) is not None
+
+
+def only_tells(text: str, parts: Sequence[Piece], number: int) -> bool:
+    """Whether one of two pieces may be no more than what led to the wish: it asks nothing, and no word joins them.
+
+    "The shoes arrived, I'd like a size up". Of 689 messages with one wish 2 are cut in two where this is asked when the
+    models are sure of the whole and less of the piece, and 11 else; of 67 with two none is joined.
+    """
+    if len(parts) != 2 or _QUESTION.search(parts[number].text):
+        return False
+    between = text[parts[0].start + len(parts[0].text) : parts[1].start]
+    return not re.search(r"\w", between)
 
 
 def leans(text: str) -> bool:

@@ -4,8 +4,8 @@ import pytest
 
 from nlu_models.gazetteer import Gazetteer, from_catalogue
 from nlu_models.intent import IntentModel
-from nlu_models.parse import SEARCH, Parser
-from nlu_models.things import Things
+from nlu_models.parse import SEARCH, Parser, both_readings
+from nlu_models.things import Things, well_known
 
 NAMES = [
     "Lindenhof Glen coffee maker", "Velden Rask repair kit", "Sola first-aid kit (6 persons)", "Otter watering can",
@@ -61,3 +61,63 @@ def test_the_catalogue_wins_over_the_models_where_they_know_of_searching(model, 
     assert [wish["intent"]["name"] for wish in answer["wishes"]] == [SEARCH]
     (answer,) = Parser(model, Gazetteer()).parse(["coffee maker"])
     assert "catalogue" not in answer["members"]
+
+
+SHOP = [
+    "Lindenhof Glen coffee maker", "Kvist coffee maker", "Ember cast-iron skillet", "Moss cast-iron skillet",
+    "Otter 8-person dining table", "Wren 6-person dining table", "Jura tea", "Dale tea", "Rask bookshelf",
+    "Elva bookshelf", "Nova gift set", "Tarn gift set", "静时 咖啡豆", "沙草 咖啡豆", "高壁 Rope 动力绳",
+]  # fmt: skip
+KINDS = Things.of(SHOP)
+
+
+@pytest.mark.parametrize(
+    ("text", "plainer"),
+    [
+        ("do you have coffee makers?", "do you have lamps?"),
+        ("my dining table arrived broken", "my lamp arrived broken"),
+        ("is the skillet OK for induction", "is the lamp OK for induction"),
+        ("Two bookshelves and some tea", "Two lamps and some lamp"),
+        ("有咖啡豆吗", "有灯吗"),
+        ("我要退静时的咖啡豆，谢谢", "我要退静时的灯，谢谢"),
+        ("where is my order", None),
+        ("set it up for me", None),  # a word of sentences, though "gift set" is a kind
+        ("动力绳", None),  # one product is called so
+        ("", None),
+    ],
+)
+def test_kinds_of_things_are_called_by_a_word_the_examples_hold(text, plainer):
+    assert KINDS.plainer(text) == plainer
+
+
+def test_what_many_examples_speak_of_needs_no_other_word():
+    examples = {
+        "show me bookshelves": "product_search",
+        "is the bookshelves set sold": "check_stock",
+        "bookshelves came broken": "complaint",
+        "咖啡豆多少钱": "check_price",
+        "有咖啡豆吗": "product_search",
+    }
+    known = well_known(examples)
+    assert "bookshelves" in known
+    assert "咖啡豆" not in known  # two intents
+    things = Things.of(SHOP, known=known)
+    assert things.plainer("do you have bookshelves") is None
+    assert things.plainer("有咖啡豆吗") == "有灯吗"
+
+
+def test_both_readings_count_and_examples_need_no_second(model):
+    from dataclasses import replace
+
+    said = replace(
+        model.predict(["where parcel"])[0], label="ask", confidence=0.6, ranking=(("ask", 0.6), ("buy", 0.4)), sure=True
+    )
+    other = replace(said, label="buy", confidence=0.9, ranking=(("buy", 0.9), ("ask", 0.1)), in_scope=1.0, sure=False)
+    both = both_readings(replace(said, in_scope=0.0), other)
+    assert both.label == "buy"
+    assert both.confidence == pytest.approx(0.4 * 0.4 + 0.6 * 0.9)
+    assert both.in_scope == pytest.approx(0.6)
+    assert not both.sure  # the only reading that says so is not sure
+    assert both.members["plainer"] == ("buy", 0.9)
+    seen = replace(said, members={"seen": ("ask", 1.0)})
+    assert both_readings(seen, other) is seen

@@ -21,6 +21,8 @@ def texts(message):
         ("cancel my order and where is my refund?", ["cancel my order", "where is my refund?"]),
         ("Track it please. Oh and do you take Amex?", ["Track it please.", "do you take Amex?"]),
         ("取消订单，另外退款到哪了", ["取消订单", "退款到哪了"]),
+        ("礼品卡里还有多少钱", ["礼品卡里还有多少钱"]),
+        ("红色的还有货吗", ["红色的还有货吗"]),
         ("where is my order", ["where is my order"]),
         ("tent and stove", ["tent and stove"]),
         ("", [""]),
@@ -137,6 +139,21 @@ def test_what_narrows_a_search_is_no_wish_of_its_own():
     assert wishes.describes("it must be waterproof", "product_refine", ["product_search"])
     assert not wishes.describes("cheaper ones", "product_refine", ["track_order"])
     assert not wishes.describes("cheaper jackets", "product_search", ["product_search"])
+
+
+@pytest.mark.parametrize(
+    ("text", "tells"),
+    [
+        ("鞋收到了，想换44码", [True, True]),
+        ("the shoes arrived, I want a size up", [True, True]),
+        ("订单号忘了，能查吗", [True, False]),  # a question is a wish
+        ("where is my order and cancel the other", [False, False]),  # joined by a word
+        ("是这样。发货了。谢谢你们", [False] * 3),
+    ],
+)
+def test_a_piece_beside_a_bare_comma_may_only_tell_something(text, tells):
+    parts = wishes.pieces(text)
+    assert [wishes.only_tells(text, parts, number) for number in range(len(parts))] == tells
 
 
 @pytest.mark.parametrize(
