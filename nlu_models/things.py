@@ -27,7 +27,7 @@ _OF_SENTENCES = frozenset((
     "maker", "mount", "number", "order", "organiser", "pack", "parcel", "pass", "phone", "plan", "point", "print",
     "protector", "return", "service", "set", "size", "stand", "store", "tracker", "voucher", "watch",
 ))  # fmt: skip
-_WORD = re.compile(r"[a-z0-9\u00df-\u024f]+|[\u3400-\u9fff]+")
+_WORD = re.compile(r"[a-z0-9\u00df-\u024f]+|[\u3400-\u9fff]+", re.IGNORECASE)
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _BESIDE = re.compile(r"\([^)]*\)|（[^）]*）")  # how many it is for, its size
 _TAIL = re.compile(r"(?:\s(?:for|with|without|in|from|by)\s|\s?[,;:|/]|\s[-–—]\s).*$")
@@ -57,15 +57,17 @@ class Things:
             names: of products and categories.
             known: words that the models know in any sentence (`well_known`); kinds that are called so need no other.
         """
-        words = {spelt for name in (*names, *brands) for word in _WORD.findall(name.lower()) for spelt in _spelt(word)}
-        heads = {spelt for name in names if (head := _head(name.lower())) for spelt in _spelt(head)}
+        written = {word for name in (*names, *brands) for word in _WORD.findall(name.lower())}
+        words = {spelt for word in written for spelt in _spelt(word)}
+        endings = Counter(ending for name in set(names) if (ending := _ending(name.lower())))
+        heads = {spelt for word in {ending[-1] for ending in endings} if len(word) > 1 for spelt in _spelt(word)}
         heads |= {head[at:] for head in heads if _HAN.match(head) for at in range(len(head) - 1)}
         longest = max((len(word) for word in words if _HAN.match(word)), default=0)
         return cls(
             frozenset(words | heads),
             frozenset(heads),
             longest,
-            frozenset(kind for kind in _kinds(names) if not all(word in known for word in kind)),
+            frozenset(kind for kind in _kinds(endings) if not all(word in known for word in kind)),
         )
 
     def only(self, text: str, beside: Sequence[tuple[int, int]] = ()) -> bool:
@@ -146,12 +148,18 @@ def _runs(word: str) -> list[str]:
     return [word[at : at + length] for length in lengths for at in range(len(word) - length + 1)]
 
 
-def _kinds(names: Collection[str]) -> Iterator[tuple[str, ...]]:
+def _kinds(endings: Mapping[tuple[str, ...], int]) -> Iterator[tuple[str, ...]]:
     """What at least two names end in ("cast-iron skillet"), and its last word where that is no word of sentences
-    ("skillet", not "set"); with plural and singular."""
-    ends = [ending for name in set(names) if (ending := _ending(name.lower()))]
-    shared = Counter(words[-length:] for words in ends for length in range(1, len(words) + 1))
-    for words in ends:
+    ("skillet", not "set"); with plural and singular.
+
+    Args:
+        endings: last words of names, and how many names have them.
+    """
+    shared: Counter[tuple[str, ...]] = Counter()
+    for words, count in endings.items():
+        for length in range(1, len(words) + 1):
+            shared[words[-length:]] += count
+    for words in endings:
         longer = [kind for length in range(2, len(words) + 1) if shared[kind := words[-length:]] > 1]
         for kind in longer:
             yield from variants(kind)
@@ -176,11 +184,6 @@ def words_beside(text: str, beside: Sequence[tuple[int, int]]) -> list[str]:
             end += 1
         bare = bare[:start] + " " * (end - start) + bare[end:]
     return [word for word in _WORD.findall(_LIMIT.sub(" ", bare)) if word not in _BETWEEN and not word.isdigit()]
-
-
-def _head(name: str) -> str | None:
-    words = [word for word in _WORD.findall(_TAIL.sub("", _BESIDE.sub(" ", name))) if not word[0].isdigit()]
-    return words[-1] if words and len(words[-1]) > 1 else None
 
 
 def _spelt(word: str) -> set[str]:

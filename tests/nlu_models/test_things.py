@@ -75,7 +75,7 @@ KINDS = Things.of(SHOP)
     ("text", "plainer"),
     [
         ("do you have coffee makers?", "do you have lamps?"),
-        ("my dining table arrived broken", "my lamp arrived broken"),
+        ("my Dining Table arrived broken", "my lamp arrived broken"),
         ("is the skillet OK for induction", "is the lamp OK for induction"),
         ("Two bookshelves and some tea", "Two lamps and some lamp"),
         ("有咖啡豆吗", "有灯吗"),
