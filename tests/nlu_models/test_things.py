@@ -1,10 +1,13 @@
 """Bare names of the catalogue are wishes to see the thing; sentences are left to the models."""
 
+from dataclasses import dataclass, field, replace
+
 import pytest
 
 from nlu_models.gazetteer import Gazetteer, from_catalogue
-from nlu_models.intent import IntentModel
+from nlu_models.intent import IntentPrediction
 from nlu_models.parse import SEARCH, Parser, both_readings
+from nlu_models.seen import Seen
 from nlu_models.things import Things, well_known
 
 NAMES = [
@@ -43,24 +46,48 @@ def test_an_empty_catalogue_names_nothing():
     assert not Things.of([]).only("tent")
 
 
-@pytest.fixture(scope="module")
-def model(models_folder):
-    return IntentModel.load(models_folder / "intent")
+@dataclass
+class Guesses:
+    """An intent model that guesses `label` for every text."""
+
+    label: str = "goodbye"
+    labels: tuple[str, ...] = ("goodbye", SEARCH)
+    version: str = "guesses"
+    seen: Seen = field(default_factory=lambda: Seen({}))
+    asked: list[str] = field(default_factory=list)
+
+    def predict(self, texts, parts=()):
+        self.asked += [*texts, *parts]
+        ranking = ((self.label, 0.9), (SEARCH, 0.1))
+        return [IntentPrediction(self.label, 0.9, 0.5, ranking) for _ in (*texts, *parts)]
 
 
-def test_the_catalogue_wins_over_the_models_where_they_know_of_searching(model, monkeypatch):
-    gazetteer = from_catalogue([("p1", "Glen coffee maker", None, "Glen")], [])
-    (answer,) = Parser(model, gazetteer).parse(["coffee maker"])
-    assert answer["intent"]["name"] != SEARCH  # the tiny model has four wishes, and searching is none of them
-    labels = tuple(SEARCH if label == "track_order" else label for label in model.labels)
-    monkeypatch.setattr(IntentModel, "labels", labels)
-    (answer,) = Parser(model, gazetteer).parse(["coffee maker"])
+COFFEE = from_catalogue([("p1", "Glen coffee maker", None, "Glen"), ("p2", "Kvist coffee maker", None, "Kvist")], [])
+
+
+def test_the_catalogue_wins_over_the_models_where_they_know_of_searching():
+    (answer,) = Parser(Guesses(), COFFEE).parse(["coffee maker"])
     assert answer["intent"] == {"name": SEARCH, "confidence": 0.8}
     assert answer["intent_ranking"][0] == answer["intent"]
     assert answer["members"]["catalogue"] == [SEARCH, 0.8]
     assert [wish["intent"]["name"] for wish in answer["wishes"]] == [SEARCH]
-    (answer,) = Parser(model, Gazetteer()).parse(["coffee maker"])
-    assert "catalogue" not in answer["members"]
+    (answer,) = Parser(Guesses(), Gazetteer()).parse(["coffee maker"])
+    assert answer["intent"]["name"] == "goodbye"
+    (answer,) = Parser(Guesses(labels=("goodbye",)), COFFEE).parse(["coffee maker"])
+    assert answer["intent"]["name"] == "goodbye"
+
+
+def test_both_readings_of_whole_messages_and_of_their_pieces_are_judged_each_once():
+    model = Guesses()
+    texts = ["my coffee maker broke", "where is it", "sell me a coffee maker. and where is my parcel?"]
+    answers = Parser(model, COFFEE).parse(texts)
+    assert [answer["text"] for answer in answers] == texts
+    assert sorted(model.asked) == sorted([
+        *texts, "my lamp broke", "sell me a lamp. and where is my parcel?",
+        "sell me a coffee maker.", "where is my parcel?", "sell me a lamp.",
+    ])  # fmt: skip
+    assert "plainer" in answers[0]["members"]
+    assert "plainer" not in answers[1]["members"]
 
 
 SHOP = [
@@ -106,14 +133,10 @@ def test_what_many_examples_speak_of_needs_no_other_word():
     assert things.plainer("有咖啡豆吗") == "有灯吗"
 
 
-def test_both_readings_count_and_examples_need_no_second(model):
-    from dataclasses import replace
-
-    said = replace(
-        model.predict(["where parcel"])[0], label="ask", confidence=0.6, ranking=(("ask", 0.6), ("buy", 0.4)), sure=True
-    )
-    other = replace(said, label="buy", confidence=0.9, ranking=(("buy", 0.9), ("ask", 0.1)), in_scope=1.0, sure=False)
-    both = both_readings(replace(said, in_scope=0.0), other)
+def test_both_readings_count_and_examples_need_no_second():
+    said = IntentPrediction("ask", 0.6, 0.0, (("ask", 0.6), ("buy", 0.4)))
+    other = IntentPrediction("buy", 0.9, 1.0, (("buy", 0.9), ("ask", 0.1)), sure=False)
+    both = both_readings(said, other)
     assert both.label == "buy"
     assert both.confidence == pytest.approx(0.4 * 0.4 + 0.6 * 0.9)
     assert both.in_scope == pytest.approx(0.6)
