@@ -1,5 +1,6 @@
 """Questions about the shop, answered from its documents; and the small words between wishes."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -124,6 +125,15 @@ class Affirm(ShopAction):
         return Answer.response("utter_what_now")
 
 
+# outside a form these tell of something that was bought, "too big" only where no list is on the screen
+NOT_RIGHT = re.compile(
+    r"\b(?:does|do|did)(?:n'?t| not) (?:fit|work|match)\b|\b(?:broken?|damaged|faulty|defective|torn|scratched)\b|"
+    r"\bwrong (?:size|colou?r|item|one)\b|不合(?:适|身|脚)|坏了|破了|碎了|发错|有瑕疵",
+    re.I,
+)
+TOO_MUCH = re.compile(r"\btoo (?:small|big|large|tight|loose|short|long)\b|太(?:小|大|紧|松|短|长)", re.I)
+
+
 class Inform(ShopAction):
     """A bare value outside a form: an order number is looked up, a product detail refines the search."""
 
@@ -133,6 +143,12 @@ class Inform(ShopAction):
     def answer(self, call: ActionCall) -> Answer:
         if call.one("order_number") is not None:
             return Answer().followed_by("track_order_form")
+        if NOT_RIGHT.search(call.text) or (TOO_MUCH.search(call.text) and not call.slot("search")):
+            return Answer.response("utter_not_right").buttons(
+                button(call.pick("Return it", "申请退货"), "return_order"),
+                button(call.pick("Exchange it", "申请换货"), "exchange_order"),
+                button(call.pick("Talk to a person", "转人工"), "talk_to_person"),
+            )
         if FOR_SOMEBODY.search(call.text):  # "for my mother, 60 €": an idea is asked for
             return Answer().followed_by("action_recommend")
         named = any(

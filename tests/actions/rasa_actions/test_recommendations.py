@@ -312,3 +312,14 @@ def test_which_one_to_take_is_chosen_from_the_list(bench):
 def test_a_product_at_large_is_told_of_by_its_description(bench):
     messages, _ = bench.run(ProductQuestion, "tell me about it", "product_question", slots={"shown": ["tent"]})
     assert messages[0]["text"].startswith("Nordlys tent")
+
+
+def test_what_is_wrong_with_a_purchase_is_met_with_a_return_or_an_exchange(bench):
+    for text in ("the dining table doesn't fit", "it came broken", "裤子不合身", "太小了", "too tight"):
+        messages, _ = bench.run(Inform, text, "inform")
+        assert messages[0]["response"] == "utter_not_right", text
+        assert [each["payload"] for each in messages[0]["buttons"]][:2] == ["/return_order", "/exchange_order"]
+    messages, _ = bench.run(Inform, "too big", "inform", slots={"search": Filters(query="tent").to_json()})
+    assert messages == [] or messages[0]["response"] != "utter_not_right"
+    messages, _ = bench.run(Inform, "size L", "inform")
+    assert messages[0]["response"] == "utter_what_now"
