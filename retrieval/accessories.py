@@ -34,6 +34,7 @@ _WORD = re.compile(r"[a-z0-9]+(?:['.][a-z0-9]+)*|[,;:()|\-–—+&]")
 _DOES = re.compile(
     r"\b(?:keep|store|carry|protect|charge|clean|fix|hang|hold|put|pack|mend|repair|organi[sz]e|transport|attach|lock)\b"
 )
+_WISH_ZH = re.compile(r"要|能|可以|必须|最好|不|别|带|有|适合|给|送|为")  # begins what is asked of a thing: 帐篷 要防水
 _NO_THING = frozenset({"something", "anything", "things", "stuff", "gift", "present", "dry", "warm", "cold", "safe"})
 _BELONGS = frozenset({"for", "fits", "fit", "compatible"})
 
@@ -71,7 +72,8 @@ def _asked(wish: str) -> str | None:
     """The word that says what is wanted; None where that is not clear ("toner printer"), or no thing is named."""
     said = normalise(wish).strip()
     if is_han(said):
-        word = re.sub(r"[^\u3400-\u9fff]", "", said).strip("的")
+        clauses = [clause for clause in re.split(r"[^\u3400-\u9fff]+", said) if clause]
+        word = next((clause for clause in clauses if not _WISH_ZH.match(clause)), clauses[0]).strip("的")
         word = word[word.rfind("的") + 1 :]  # what stands before it describes
         inside = any(found.end() < len(word) for found in GOES_WITH_ZH.finditer(word))
         return word if len(word) >= 2 and not inside else None

@@ -153,7 +153,7 @@ def _most(products: Sequence[Product], most: Most, language: str, offers: Mappin
         rank = 1 if most.less else -1
         ordered = sorted((p for p in products if p.id in known), key=lambda p: rank * known[p.id])
         best = [product for product in ordered if known[product.id] == known[ordered[0].id]]
-        words = {p.id: offers[p.id].price if key == PRICE else shown(key, p.attributes[key], language) for p in ordered}
+        words = {p.id: offers[p.id].price if key == PRICE else _measured(key, p, language) for p in ordered}
         names, worth = _names(best, language), words[best[0].id]
         if language == "zh":
             lines = [f"{most.zh}的是{names}：{worth}。"]
@@ -163,6 +163,11 @@ def _most(products: Sequence[Product], most: Most, language: str, offers: Mappin
         lines += _unstated([product for product in products if product.id not in known], language)
         return Comparison("\n".join(lines), tuple(product.id for product in best))
     return None
+
+
+def _measured(key: str, product: Product, language: str) -> str:
+    said = shown(key, product.attributes[key], language)
+    return f"{said} 人" if key == "persons" and language == "zh" else f"{said} persons" if key == "persons" else said
 
 
 def _number(product: Product, key: str, offers: Mapping[str, Offer]) -> float | None:

@@ -97,7 +97,7 @@ def meant(call: ActionCall, session: Session) -> Product | None:
     hits = named(call.text, [f"{product.name} {product.name_zh or ''}" for product in shown])
     if len(hits) == 1:
         return shown[hits[0]]
-    if named_id is None and (talked_of := _talked_of(call, shown)) is not None:
+    if named_id is None and (talked_of := in_focus(call, shown)) is not None:
         return talked_of
     page = (call.metadata.get("page") or {}).get("product_id")
     on_page = by_ids(session, [str(page)]) if page else []
@@ -115,18 +115,20 @@ def talked_of(call: ActionCall, product: Product) -> dict[str, Any]:
     return {"product": product.id, "page": (call.metadata.get("page") or {}).get("product_id")}
 
 
-def listed_and_meant(call: ActionCall, session: Session) -> list[Product]:
-    """The products on the screen where a message asks about several of them ("which one is the lightest?"); [] where it
-    is about one, or about another kind of thing ("which jackets are waterproof?" below tents)."""
+def listed_and_meant(call: ActionCall, session: Session, *, least: int = 2) -> list[Product]:
+    """The products on the screen, `least` or more, where a message asks about several of them ("which one is the
+    lightest?"); [] where it is about one, or about another kind of thing ("which jackets are waterproof?" below tents).
+    """
     points = call.one("product") is not None or call.one("ordinal") is not None
     if call.pressed or points or not asks_of_several(call.text):
         return []
     listed = by_ids(session, [str(id) for id in call.slot("shown") or ()])
     kinds = {str(kind) for kind in call.all("category")}
-    return listed if len(listed) > 1 and (not kinds or any(each.category in kinds for each in listed)) else []
+    return listed if len(listed) >= least and (not kinds or any(each.category in kinds for each in listed)) else []
 
 
-def _talked_of(call: ActionCall, shown: Sequence[Product]) -> Product | None:
+def in_focus(call: ActionCall, shown: Sequence[Product]) -> Product | None:
+    """The one of these that was talked about last; None where the message is about several."""
     about = call.slot("about") or {}
     if about.get("page") != (call.metadata.get("page") or {}).get("product_id") or asks_of_several(call.text):
         return None

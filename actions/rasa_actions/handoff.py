@@ -6,7 +6,7 @@ from typing import Any
 from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.documents import answer_from_documents, looks_like_question
 from actions.rasa_actions.handoff_summary import summary_of
-from actions.rasa_actions.several import of_the_list
+from actions.rasa_actions.several import POINTS, of_the_list, of_the_screen
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 
 # After one of these a second message that the bot cannot help with goes to a person.
@@ -65,7 +65,7 @@ class NotUnderstood(ShopAction):
         return "action_not_understood"
 
     def answer(self, call: ActionCall) -> Answer:
-        found = of_the_list(call) or (answer_from_documents(call) if looks_like_question(call.text) else None)
+        found = of_the_screen(call) or (answer_from_documents(call) if looks_like_question(call.text) else None)
         return found or not_known(call, "utter_not_understood")
 
 
@@ -76,7 +76,8 @@ class OutOfScope(ShopAction):
         return "action_out_of_scope"
 
     def answer(self, call: ActionCall) -> Answer:
-        if (several := of_the_list(call)) is not None:
+        several = of_the_list(call) if POINTS.search(call.text) else None  # not "which is the tallest mountain?"
+        if several is not None:
             return several
         if any(name in NOT_KNOWING for name in last_responses(call)):
             return hand_over(call, "utter_handoff_not_understood", "not_understood", tried="utter_out_of_scope")

@@ -167,7 +167,7 @@ class ProductQuestion(AboutProduct):
         return Answer().followed_by("action_product_refine" if again else "action_product_search")
 
     def about(self, call: ActionCall, product: Product) -> Answer:
-        if call.pressed or call.intent == "inform":
+        if call.pressed or call.intent in ("inform", "nlu_fallback", "out_of_scope"):  # "and the first one?"
             return self._all(call, product)
         found = call.services.search.product_question(product.id, call.text, call.language)
         if found is None and _AT_LARGE.search(call.text):

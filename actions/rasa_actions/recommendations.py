@@ -75,7 +75,7 @@ class Recommend(ShopAction):
         with call.services.readers() as session:  # nobody's writing waits while it is thought about
             customer = call.customer(session)
             # "which one would you take?" is about what is on the screen
-            of_list = [] if again else [product.id for product in listed_and_meant(call, session)]
+            of_list = [] if again else [product.id for product in listed_and_meant(call, session, least=1)]
             if of_list:
                 context = Context(allowed=of_list, language=call.language, campaigns=False)
             else:

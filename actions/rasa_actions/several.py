@@ -1,20 +1,53 @@
 """Questions about the products on the screen, several at once: "which one is windproof?", 哪个最轻."""
 
+import re
 from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
 from actions.rasa_actions.answer import Answer
-from actions.rasa_actions.catalogue import active_variants, card, listed_and_meant, price_words, talked_of
+from actions.rasa_actions.catalogue import (
+    active_variants,
+    by_ids,
+    card,
+    in_focus,
+    listed_and_meant,
+    price_words,
+    talked_of,
+)
 from actions.rasa_actions.shop_action import ActionCall
 from bot.database.shop import Product
 from retrieval.several import Offer, asks_of_several, compared
+
+POINTS = re.compile(r"\b(?:ones?|these|those|them|they)\b|哪(?:一)?[个款件双]|这些|它们", re.I)
 
 
 def of_the_list(call: ActionCall) -> Answer | None:
     """`about_several`, for an action that has nothing open."""
     with call.services.readers() as session:
         return about_several(call, session)
+
+
+def of_the_screen(call: ActionCall) -> Answer | None:
+    """What a message that was not understood may ask of products on the screen: "and the first one?", 有什么颜色."""
+    if call.slot("shown") and call.one("ordinal") is not None:
+        return Answer().followed_by("action_product_question")
+    several = of_the_list(call)
+    if several is not None or call.pressed:
+        return several
+    with call.services.readers() as session:
+        listed = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+        product = in_focus(call, listed) or (listed[0] if len(listed) == 1 else None)
+        found = call.services.search.product_question(product.id, call.text, call.language) if product else None
+        if product is None or found is None or found.found_in == "description":  # too weak a sign of what is meant
+            return None
+        about = talked_of(call, product)
+        return (
+            Answer.said(found.text)
+            .custom(source={"product": product.id})
+            .cards([card(product, call)])
+            .slots(about=about)
+        )
 
 
 def about_several(call: ActionCall, session: Session, chosen: Sequence[Product] = ()) -> Answer | None:

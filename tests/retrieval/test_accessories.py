@@ -89,3 +89,9 @@ def test_what_belongs_to_it_comes_after_it_with_the_same_probability():
 )
 def test_the_thing_itself_is_told_from_others_and_from_what_belongs_to_it(name, wish, expected):
     assert is_one(name, wish) is expected
+
+
+def test_what_is_asked_of_a_chinese_thing_is_not_the_thing():
+    assert is_one("徒步帐篷", "帐篷 要防水") is True
+    assert is_one("帐篷地席", "帐篷，要防水的") is False
+    assert is_one("徒步帐篷", "要防水 帐篷") is True

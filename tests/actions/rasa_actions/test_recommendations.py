@@ -323,3 +323,20 @@ def test_what_is_wrong_with_a_purchase_is_met_with_a_return_or_an_exchange(bench
     assert messages == [] or messages[0]["response"] != "utter_not_right"
     messages, _ = bench.run(Inform, "size L", "inform")
     assert messages[0]["response"] == "utter_what_now"
+
+
+def test_what_was_not_understood_may_be_about_the_screen(bench):
+    _, events = bench.run(NotUnderstood, "and the first one?", "nlu_fallback", slots=LISTED, ordinal=1)
+    assert {"event": "followup", "name": "action_product_question"}.items() <= events[-1].items()
+    slots = {**LISTED, "about": {"product": "tent", "page": None}}
+    messages, _ = bench.run(NotUnderstood, "waterproof or not", "nlu_fallback", slots=slots)
+    assert messages[0]["text"] == "Yes, it is waterproof."
+    messages, _ = bench.run(NotUnderstood, "hm hm", "nlu_fallback", slots=slots)
+    assert messages[0]["response"] == "utter_not_understood"
+    messages, _ = bench.run(OutOfScope, "which is the heaviest animal?", "out_of_scope", slots=LISTED)
+    assert messages[0]["response"] == "utter_out_of_scope"
+
+
+def test_the_only_one_on_the_screen_is_the_one_to_take(bench):
+    bench.run(Recommend, "which one would you take?", "recommend", slots={**LISTED, "shown": ["tent"]})
+    assert list(asked(bench).allowed) == ["tent"]
