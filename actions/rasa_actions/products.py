@@ -33,7 +33,7 @@ from nlu_models.numerals import in_digits
 from retrieval.attributes import is_quality, wished
 from retrieval.filters import ALSO, Filters, by_price
 from retrieval.product_text import NOT_SPOKEN
-from retrieval.several import asks_which
+from retrieval.several import asks_of_several, asks_which
 
 MOST_COMPARED = 3
 BOOKKEEPING = frozenset({"kind", *NOT_SPOKEN})  # attributes for pictures and rules, nothing a customer compares
@@ -104,7 +104,7 @@ class ProductRefine(ProductSearch):
         if (previous and IDEA in previous) or (not previous and FOR_SOMEBODY.search(call.text)):
             return Answer().followed_by("action_recommend")
         # "the cheapest" is searched for in the whole shop, "the lightest" cannot be
-        several = None if by_price(call.text) else of_the_list(call)
+        several = None if by_price(call.text) and not asks_which(call.text) else of_the_list(call)
         return several or self.found(call, Filters.from_json(previous) if previous else None)
 
 
@@ -160,9 +160,12 @@ class ProductQuestion(AboutProduct):
     intent = "product_question"
 
     def none_meant(self, call: ActionCall, session: Session) -> Answer:
-        """ "Dishwasher safe mugs", or "and windproof?" after a list, asks for no product's data."""
+        """ "How long does the battery last?" below a list is answered for each of it, where their data says so; "dishwasher
+        safe mugs", or "and windproof?" after a list, ask for no product's data."""
         if call.intent != self.intent or call.pressed or not wished(call.text) or _POINTS.search(call.text):
-            return super().none_meant(call, session)
+            listed = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+            of_each = about_several(call, session, listed) if 1 < len(listed) <= MOST_CARDS else None
+            return of_each or super().none_meant(call, session)
         again = bool(call.slot("search")) and (is_quality(call.text) or bool(ALSO.search(call.text.lower())))
         return Answer().followed_by("action_product_refine" if again else "action_product_search")
 
@@ -256,7 +259,8 @@ class CompareProducts(ShopAction):
         with call.services.readers() as session:
             shown = by_ids(session, [str(id) for id in call.slot("shown") or ()])
             chosen = self._chosen(call, shown)
-            picked = chosen if call.all("ordinal") else ()  # "which is lighter, the first or the second?"
+            # "which is lighter, the first or the second?"
+            picked = chosen if call.all("ordinal") and asks_of_several(call.text) else ()
             if (several := about_several(call, session, picked)) is not None:
                 return several
             if len(chosen) < 2:

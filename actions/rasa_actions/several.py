@@ -17,7 +17,7 @@ from actions.rasa_actions.catalogue import (
 )
 from actions.rasa_actions.shop_action import ActionCall
 from bot.database.shop import Product
-from retrieval.several import Offer, asks_of_several, compared
+from retrieval.several import Offer, compared
 
 POINTS = re.compile(r"\b(?:ones?|these|those|them|they)\b|哪(?:一)?[个款件双]|这些|它们", re.I)
 
@@ -51,9 +51,9 @@ def of_the_screen(call: ActionCall) -> Answer | None:
 
 
 def about_several(call: ActionCall, session: Session, chosen: Sequence[Product] = ()) -> Answer | None:
-    """ "Which one is windproof?", "the lightest of these?": the products on the screen, side by side in what was asked;
-    None where one product is meant, or their data says nothing of it."""
-    listed = chosen if chosen and asks_of_several(call.text) else listed_and_meant(call, session)
+    """ "Which one is windproof?", "the lightest of these?": the products on the screen, or the `chosen` ones, side by
+    side in what was asked; None where one product is meant, or their data says nothing of it."""
+    listed = chosen or listed_and_meant(call, session)
     offers = {product.id: _offer(product) for product in listed}
     known = [found for product in listed if (found := call.services.search.product(product.id)) is not None]
     found = compared(known, call.text, call.language, offers) if len(known) > 1 else None
