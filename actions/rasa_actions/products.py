@@ -160,7 +160,7 @@ class ProductQuestion(AboutProduct):
     intent = "product_question"
 
     def none_meant(self, call: ActionCall, session: Session) -> Answer:
-        """ "How long does the battery last?" below a list is answered for each of it, where their data says so; "dishwasher
+        """ "How long does the battery last?" below a list is answered for each, where their data says so. "Dishwasher
         safe mugs", or "and windproof?" after a list, ask for no product's data."""
         if call.intent != self.intent or call.pressed or not wished(call.text) or _POINTS.search(call.text):
             listed = by_ids(session, [str(id) for id in call.slot("shown") or ()])
