@@ -201,13 +201,16 @@ def _from_options(product: Product, said: str, language: str) -> ProductFact | N
     ):
         values = product.option_values(option)
         if values and re.search(pattern, said):
-            if language == "zh":
-                values = [words_zh.color(value) if option == "color" else words_zh.value(value) for value in values]
-            listed = ("、" if language == "zh" else ", ").join(values)
+            words = [_in_chinese(option, value) if language == "zh" else value for value in values]
+            listed = ("、" if language == "zh" else ", ").join(words)
             name = product.name(language)
             text = f"{name}，{zh}：{listed}。" if language == "zh" else f"{name}, {en.lower()}: {listed}."
             return ProductFact(text, f"variants.{option}", values)
     return None
+
+
+def _in_chinese(option: str, value: str) -> str:
+    return words_zh.color(value) if option == "color" else words_zh.value(value)
 
 
 def _from_description(product: Product, said: str, language: str) -> ProductFact | None:

@@ -97,8 +97,8 @@ def meant(call: ActionCall, session: Session) -> Product | None:
     hits = named(call.text, [f"{product.name} {product.name_zh or ''}" for product in shown])
     if len(hits) == 1:
         return shown[hits[0]]
-    if named_id is None and (talked_of := in_focus(call, shown)) is not None:
-        return talked_of
+    if named_id is None and (focus := in_focus(call, shown)) is not None:
+        return focus
     page = (call.metadata.get("page") or {}).get("product_id")
     on_page = by_ids(session, [str(page)]) if page else []
     if named_id is not None and not on_page:

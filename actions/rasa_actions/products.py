@@ -49,6 +49,7 @@ _AT_LARGE = re.compile(
     r"|\bmore about\b|\bdescri(?:be|ption)|介绍|详情|详细|说说|讲讲|了解|怎么样",
     re.I,
 )
+_COMPARES = re.compile(r"\bcompar|\bvs\b|\bversus\b|\bdifferen|\bbetter\b|\bbetween\b|比|区别|不同|还是|差", re.I)
 _TWO = re.compile(r"\b(?:two|both|2)\b|两|2", re.I)
 
 
@@ -268,6 +269,8 @@ class CompareProducts(ShopAction):
                     hits = call.services.search.products(str(wanted), language=call.language, limit=1).hits
                     chosen += by_ids(session, [hit.product.id for hit in hits])
             chosen = list({product.id: product for product in chosen}.values())[:MOST_COMPARED]
+            if len(chosen) == 1 and not _COMPARES.search(call.text):  # "is the first one waterproof?"
+                return Answer().followed_by("action_product_question")
             if len(chosen) < 2:
                 return Answer.response("utter_ask_what_to_compare")
             return (

@@ -342,3 +342,11 @@ def test_what_was_not_understood_may_be_about_the_screen(bench):
 def test_the_only_one_on_the_screen_is_the_one_to_take(bench):
     bench.run(Recommend, "which one would you take?", "recommend", slots={**LISTED, "shown": ["tent"]})
     assert list(asked(bench).allowed) == ["tent"]
+
+
+def test_a_question_about_one_product_is_no_comparison_whatever_it_sounds_like(bench):
+    for text in ("is the first one waterproof?", "第一个防水吗"):
+        _, events = bench.run(CompareProducts, text, "compare_products", slots=LISTED, ordinal=1)
+        assert {"event": "followup", "name": "action_product_question"}.items() <= events[-1].items()
+    messages, _ = bench.run(CompareProducts, "compare the first one", "compare_products", slots=LISTED, ordinal=1)
+    assert messages[0]["response"] == "utter_ask_what_to_compare"
