@@ -27,12 +27,30 @@ def by_ids(session: Session, ids: Sequence[str]) -> list[Product]:
     return [found[id] for id in ids if id in found]
 
 
+def on_screen(call: ActionCall, session: Session) -> list[Product]:
+    """The products shown last, in their order; what has left the catalogue since is left out."""
+    return by_ids(session, [str(id) for id in call.slot("shown") or ()])
+
+
+def _page(call: ActionCall) -> str | None:
+    """Id of the product whose page the customer looks at."""
+    id = (call.metadata.get("page") or {}).get("product_id")
+    return str(id) if id else None
+
+
 def name_of(product: Product, language: str) -> str:
     return (product.name_zh if language == "zh" else None) or product.name
 
 
 def active_variants(product: Product) -> list[Variant]:
     return [variant for variant in product.variants if variant.active]
+
+
+def lowest_price(product: Product) -> int:
+    """Of the variants in stock, of all when none is."""
+    variants = active_variants(product)
+    prices = [variant.price_minor for variant in variants if variant.stock > 0]
+    return min(prices or [variant.price_minor for variant in variants], default=0)
 
 
 def price_words(variants: Iterable[Variant]) -> str:
@@ -90,7 +108,7 @@ def meant(call: ActionCall, session: Session) -> Product | None:
         pressed = by_ids(session, [str(named_id)])
         if pressed:
             return pressed[0]
-    shown = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+    shown = on_screen(call, session)
     place = position(call.one("ordinal"), call.text, len(shown))
     if place is not None:
         return shown[place]
@@ -99,8 +117,8 @@ def meant(call: ActionCall, session: Session) -> Product | None:
         return shown[hits[0]]
     if named_id is None and (focus := in_focus(call, shown)) is not None:
         return focus
-    page = (call.metadata.get("page") or {}).get("product_id")
-    on_page = by_ids(session, [str(page)]) if page else []
+    page = _page(call)
+    on_page = by_ids(session, [page]) if page else []
     if named_id is not None and not on_page:
         return _searched(call, session, str(named_id))
     if on_page:
@@ -112,7 +130,7 @@ def meant(call: ActionCall, session: Session) -> Product | None:
 
 def talked_of(call: ActionCall, product: Product) -> dict[str, Any]:
     """The slot `about`: "is it waterproof?" is about this product, until the customer looks at another page."""
-    return {"product": product.id, "page": (call.metadata.get("page") or {}).get("product_id")}
+    return {"product": product.id, "page": _page(call)}
 
 
 def listed_and_meant(call: ActionCall, session: Session, *, least: int = 2) -> list[Product]:
@@ -122,7 +140,7 @@ def listed_and_meant(call: ActionCall, session: Session, *, least: int = 2) -> l
     points = call.one("product") is not None or call.one("ordinal") is not None
     if call.pressed or points or not asks_of_several(call.text):
         return []
-    listed = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+    listed = on_screen(call, session)
     kinds = {str(kind) for kind in call.all("category")}
     return listed if len(listed) >= least and (not kinds or any(each.category in kinds for each in listed)) else []
 
@@ -130,7 +148,7 @@ def listed_and_meant(call: ActionCall, session: Session, *, least: int = 2) -> l
 def in_focus(call: ActionCall, shown: Sequence[Product]) -> Product | None:
     """The one of these that was talked about last; None where the message is about several."""
     about = call.slot("about") or {}
-    if about.get("page") != (call.metadata.get("page") or {}).get("product_id") or asks_of_several(call.text):
+    if about.get("page") != _page(call) or asks_of_several(call.text):
         return None
     return next((product for product in shown if product.id == about.get("product")), None)
 
@@ -144,7 +162,7 @@ def _searched(call: ActionCall, session: Session, text: str) -> Product | None:
 
 def which_one(call: ActionCall, session: Session) -> Answer:
     """Ask which product is meant; with the shown ones as buttons when there are some."""
-    shown = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+    shown = on_screen(call, session)
     buttons = [button(name_of(each, call.language), call.intent, product=each.id) for each in shown]
     return Answer.response("utter_ask_which_product").buttons(*buttons)
 

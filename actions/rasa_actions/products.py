@@ -18,6 +18,7 @@ from actions.rasa_actions.catalogue import (
     name_of,
     note_click,
     note_interactions,
+    on_screen,
     price_words,
     talked_of,
     which_one,
@@ -164,7 +165,7 @@ class ProductQuestion(AboutProduct):
         """ "How long does the battery last?" below a list is answered for each, where their data says so. "Dishwasher
         safe mugs", or "and windproof?" after a list, ask for no product's data."""
         if call.intent != self.intent or call.pressed or not wished(call.text) or _POINTS.search(call.text):
-            listed = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+            listed = on_screen(call, session)
             of_each = about_several(call, session, listed) if 1 < len(listed) <= MOST_CARDS else None
             return of_each or super().none_meant(call, session)
         again = bool(call.slot("search")) and (is_quality(call.text) or bool(ALSO.search(call.text.lower())))
@@ -258,7 +259,7 @@ class CompareProducts(ShopAction):
 
     def answer(self, call: ActionCall) -> Answer:
         with call.services.readers() as session:
-            shown = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+            shown = on_screen(call, session)
             chosen = self._chosen(call, shown)
             # "which is lighter, the first or the second?"
             picked = chosen if call.all("ordinal") and asks_of_several(call.text) else ()

@@ -17,6 +17,7 @@ from actions.rasa_actions.catalogue import (
     by_ids,
     card,
     listed_and_meant,
+    lowest_price,
     meant,
     note_interactions,
     talked_of,
@@ -99,7 +100,7 @@ class Recommend(ShopAction):
         made = Answer.response(response).cards(cards)
         if of_list:
             return made.slots(about=talked_of(call, products[0]))
-        prices = tuple(_lowest_price(product) for product in products)
+        prices = tuple(lowest_price(product) for product in products)
         # "cheaper ones" are cheaper than what is on the screen, not than all that fitted the wish
         # and words that nothing was found for are not searched again
         found_by = context.wish if isinstance(context.wish, Filters) else Filters()
@@ -202,13 +203,6 @@ class Recommend(ShopAction):
             return shown[:MOST_SEEDS] if call.one("product") is None else []
         page: Any = (call.metadata.get("page") or {}).get("product_id")
         return [str(page)] if page else []
-
-
-def _lowest_price(product: Product) -> int:
-    """Of the variants in stock, of all when none is."""
-    variants = active_variants(product)
-    prices = [variant.price_minor for variant in variants if variant.stock > 0]
-    return min(prices or [variant.price_minor for variant in variants], default=0)
 
 
 class NotForMe(Recommend):

@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 from actions.rasa_actions.answer import Answer
 from actions.rasa_actions.catalogue import (
     active_variants,
-    by_ids,
     card,
     in_focus,
     listed_and_meant,
+    lowest_price,
+    on_screen,
     price_words,
     talked_of,
 )
@@ -32,11 +33,12 @@ def of_the_screen(call: ActionCall) -> Answer | None:
     """What a message that was not understood may ask of products on the screen: "and the first one?", 有什么颜色."""
     if call.slot("shown") and call.one("ordinal") is not None:
         return Answer().followed_by("action_product_question")
-    several = of_the_list(call)
-    if several is not None or call.pressed:
-        return several
+    if call.pressed:
+        return None
     with call.services.readers() as session:
-        listed = by_ids(session, [str(id) for id in call.slot("shown") or ()])
+        if (several := about_several(call, session)) is not None:
+            return several
+        listed = on_screen(call, session)
         product = in_focus(call, listed) or (listed[0] if len(listed) == 1 else None)
         found = call.services.search.product_question(product.id, call.text, call.language) if product else None
         if product is None or found is None or found.found_in == "description":  # too weak a sign of what is meant
@@ -66,6 +68,4 @@ def about_several(call: ActionCall, session: Session, chosen: Sequence[Product] 
 
 def _offer(product: Product) -> Offer:
     variants = active_variants(product)
-    stocked = [variant for variant in variants if variant.stock > 0]
-    least = min((variant.price_minor for variant in stocked or variants), default=0)
-    return Offer(price_words(variants), least, bool(stocked))
+    return Offer(price_words(variants), lowest_price(product), any(variant.stock > 0 for variant in variants))
