@@ -97,16 +97,17 @@ class Parser:
         if not several:
             return []
         labels = [said.label for said in several]
+
+        def told(label: str) -> bool:
+            """Whether what only tells is no wish: the models are sure of the whole, or it sounds like a question."""
+            sure = whole.confidence >= SURE_OF_ALL and whole.label in labels and whole.label != label
+            return sure or label in wishes.ABOUT_THE_SHOP
+
         beside = [
             wishes.describes(piece.text, label, labels[:number])
             or (number > 0 and only_narrows(piece.text, _inside(named, piece)))
-            or wishes.explains(piece.text, labels[:number] + labels[number + 1 :])
-            or (
-                whole.confidence >= SURE_OF_ALL > said.confidence
-                and whole.label in labels
-                and whole.label != label
-                and wishes.only_tells(text, found, number)
-            )
+            or wishes.explains(piece.text, label, labels[:number] + labels[number + 1 :])
+            or (said.confidence < SURE_OF_ALL and wishes.only_tells(text, found, number) and told(label))
             for number, (piece, said, label) in enumerate(zip(found, several, labels, strict=True))
         ]
         sure = [0.0 if aside or not said.sure else said.confidence for said, aside in zip(several, beside, strict=True)]

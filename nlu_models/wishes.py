@@ -77,6 +77,15 @@ _REASON = re.compile(
     r"|^(?:因为|是)?我?(?:不小心)?(?:买|拍|点|选|填|写|下)(?:错|多|重)",
     re.IGNORECASE,
 )
+# "order K-1 has arrived, I want another size": what led to the wish; nobody asks where it is
+_ARRIVED = re.compile(
+    r"\b(?:arrived|came|got here|(?:been|was) delivered|i(?:'ve| have)? (?:got|received))\b|收到|到货|(?<!没)到了",
+    re.IGNORECASE,
+)
+_OPEN = re.compile(
+    r"[?？]|^(?:has|have|had|did|is|was)\b|\b(?:where|when|how|if|whether|not|never)\b|n't\b|吗|哪|没|什么时候|多久",
+    re.IGNORECASE,
+)  # or whether it has come is the question
 # "which delivery options do you have and what do they cost": a question about a product that names none, only "they",
 # asks on about the policy before it
 ABOUT_THE_SHOP = frozenset(
@@ -161,14 +170,18 @@ def describes(text: str, label: str, before: Sequence[str]) -> bool:
     return label in DESCRIBING and not _SEARCHING.search(text) and (swapping or thing)
 
 
-def explains(text: str, others: Sequence[str]) -> bool:
+def explains(text: str, label: str, others: Sequence[str]) -> bool:
     """Whether a piece only says why an order is to be changed: "I ordered it by mistake", before the wish or after it.
 
     Args:
+        label: what the piece sounds like.
         others: what the other pieces are.
     """
-    plain = not _NUMBER.search(text) and not _ASKING.search(text)
-    return bool(ORDERS & set(others)) and plain and _REASON.search(text) is not None
+    if not ORDERS & set(others):
+        return False
+    if label == "track_order" and ORDERS & set(others) - {label} and _ARRIVED.search(text):
+        return not _OPEN.search(text)
+    return not _ASKING.search(text) and not _NUMBER.search(text) and _REASON.search(text) is not None
 
 
 def only_tells(text: str, parts: Sequence[Piece], number: int) -> bool:

@@ -1,12 +1,15 @@
 """Cutting messages, and the parse of a whole message."""
 
+from dataclasses import dataclass, field, replace
+
 import pytest
 
 from nlu_models import language, wishes
 from nlu_models.entities import extract
 from nlu_models.gazetteer import Gazetteer
-from nlu_models.intent import IntentModel
+from nlu_models.intent import IntentModel, IntentPrediction
 from nlu_models.parse import FALLBACK, Parser, only_narrows
+from nlu_models.seen import Seen
 
 NOTHING = frozenset()
 
@@ -99,7 +102,7 @@ def test_what_goes_on_with_a_wish_about_an_order_is_no_wish_of_its_own(text, lab
     ],
 )
 def test_why_an_order_is_to_be_changed_is_no_wish_of_its_own(text, other, why):
-    assert wishes.explains(text, [other]) is why
+    assert wishes.explains(text, "complaint", [other]) is why
 
 
 @pytest.mark.parametrize(
@@ -139,6 +142,26 @@ def test_what_narrows_a_search_is_no_wish_of_its_own():
     assert wishes.describes("it must be waterproof", "product_refine", ["product_search"])
     assert not wishes.describes("cheaper ones", "product_refine", ["track_order"])
     assert not wishes.describes("cheaper jackets", "product_search", ["product_search"])
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "told"),
+    [
+        ("order K-104233 has arrived", "exchange_order", True),
+        ("I got the jacket yesterday", "return_order", True),
+        ("订单K-104233收到了", "exchange_order", True),
+        ("has it arrived", "exchange_order", False),
+        ("the jacket has not arrived", "cancel_order", False),
+        ("it never arrived", "cancel_order", False),
+        ("包裹还没到了", "cancel_order", False),
+        ("包裹到了吗", "return_order", False),
+        ("where is K-104500", "exchange_order", False),
+        ("K-104500 has arrived", "product_search", False),
+        ("K-104500 has arrived", "track_order", False),  # nothing else is wished for it
+    ],
+)
+def test_that_an_order_has_come_is_no_wish_beside_what_is_to_be_done_with_it(text, other, told):
+    assert wishes.explains(text, "track_order", [other]) is told
 
 
 @pytest.mark.parametrize(
@@ -185,8 +208,6 @@ def test_a_parse_has_what_rasa_and_the_turns_worker_read(parser):
 
 
 def test_an_unsure_answer_is_the_fallback_and_the_ranking_keeps_the_guesses(parser):
-    from dataclasses import replace
-
     careful = IntentModel(parser.model.members, replace(parser.model.decision, min_confidence=1.1), "careful")
     (answer,) = Parser(careful, Gazetteer()).parse(["please track my order parcel"])
     assert answer["intent"]["name"] == FALLBACK
@@ -197,3 +218,28 @@ def test_texts_of_a_batch_do_not_change_places(parser):
     batch = ["cancel stop my purchase", "please track order. human agent operator please now", "人工客服真人"]
     assert [answer["text"] for answer in parser.parse(batch)] == batch
     assert [answer["intent"]["name"] for answer in parser.parse(batch)][::2] == ["cancel_order", "talk_to_person"]
+
+
+@dataclass
+class Told:
+    """An intent model that says what it was told to, and of everything else that it is the first of it."""
+
+    said: dict[str, tuple[str, float]]
+    labels: tuple[str, ...] = ("track_order", "ask_faq")
+    version: str = "told"
+    seen: Seen = field(default_factory=lambda: Seen({}))
+
+    def predict(self, texts, parts=()):
+        found = [self.said.get(text) or next(iter(self.said.values())) for text in (*texts, *parts)]
+        return [IntentPrediction(label, sure, 0.9, ((label, sure),)) for label, sure in found]
+
+
+def test_who_somebody_is_is_no_question_to_the_documents():
+    said = {
+        "where is order K-104203": ("track_order", 0.85),
+        "I am its owner Emma": ("ask_faq", 0.55),
+        "do you deliver to Emma": ("ask_faq", 0.55),
+    }
+    told, asked = Parser(Told(said), Gazetteer()).parse([", ".join(list(said)[:2]), ", ".join(list(said)[::2])])
+    assert [wish["intent"]["name"] for wish in told["wishes"]] == ["track_order"]
+    assert [wish["intent"]["name"] for wish in asked["wishes"]] == ["track_order", "ask_faq"]
