@@ -32,7 +32,7 @@ def on_screen(call: ActionCall, session: Session) -> list[Product]:
     return by_ids(session, [str(id) for id in call.slot("shown") or ()])
 
 
-def _page(call: ActionCall) -> str | None:
+def page_product(call: ActionCall) -> str | None:
     """Id of the product whose page the customer looks at."""
     id = (call.metadata.get("page") or {}).get("product_id")
     return str(id) if id else None
@@ -117,7 +117,7 @@ def meant(call: ActionCall, session: Session) -> Product | None:
         return shown[hits[0]]
     if named_id is None and (focus := in_focus(call, shown)) is not None:
         return focus
-    page = _page(call)
+    page = page_product(call)
     on_page = by_ids(session, [page]) if page else []
     if named_id is not None and not on_page:
         return _searched(call, session, str(named_id))
@@ -130,7 +130,7 @@ def meant(call: ActionCall, session: Session) -> Product | None:
 
 def talked_of(call: ActionCall, product: Product) -> dict[str, Any]:
     """The slot `about`: "is it waterproof?" is about this product, until the customer looks at another page."""
-    return {"product": product.id, "page": _page(call)}
+    return {"product": product.id, "page": page_product(call)}
 
 
 def listed_and_meant(call: ActionCall, session: Session, *, least: int = 2) -> list[Product]:
@@ -148,7 +148,7 @@ def listed_and_meant(call: ActionCall, session: Session, *, least: int = 2) -> l
 def in_focus(call: ActionCall, shown: Sequence[Product]) -> Product | None:
     """The one of these that was talked about last; None where the message is about several."""
     about = call.slot("about") or {}
-    if about.get("page") != _page(call) or asks_of_several(call.text):
+    if about.get("page") != page_product(call) or asks_of_several(call.text):
         return None
     return next((product for product in shown if product.id == about.get("product")), None)
 

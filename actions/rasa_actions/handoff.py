@@ -5,12 +5,14 @@ from typing import Any
 
 from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.documents import answer_from_documents, looks_like_question
+from actions.rasa_actions.guesses import did_you_mean, guessed
 from actions.rasa_actions.handoff_summary import summary_of
 from actions.rasa_actions.several import POINTS, of_the_list, of_the_screen
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
+from actions.rasa_actions.skills import FORM_INTENTS
 
 # After one of these a second message that the bot cannot help with goes to a person.
-NOT_KNOWING = ("utter_not_understood", "utter_no_answer", "utter_out_of_scope")
+NOT_KNOWING = ("utter_not_understood", "utter_did_you_mean", "utter_no_answer", "utter_out_of_scope")
 # After one of these a plain "yes" means the person we offered.
 OFFERING = (
     "utter_not_understood",
@@ -44,10 +46,10 @@ def not_known(call: ActionCall, response: str) -> Answer:
     """Once: honest, and a person is offered. Twice in a row: the person, with a summary."""
     if any(name in NOT_KNOWING for name in last_responses(call)):
         return hand_over(call, "utter_handoff_not_understood", "not_understood", tried=response)
-    return Answer.response(response).buttons(
-        button(call.pick("Talk to a person", "转人工"), "talk_to_person"),
-        button(call.pick("What can you do?", "你能做什么？"), "help"),
-    )
+    person = button(call.pick("Talk to a person", "转人工"), "talk_to_person")
+    if response == "utter_not_understood" and (guess := did_you_mean(call)) is not None:
+        return guess.buttons(person)
+    return Answer.response(response).buttons(person, button(call.pick("What can you do?", "你能做什么？"), "help"))
 
 
 class TalkToPerson(ShopAction):
@@ -59,13 +61,16 @@ class TalkToPerson(ShopAction):
 
 
 class NotUnderstood(ShopAction):
-    """No intent was sure enough: perhaps the documents know, else say so."""
+    """No intent was sure enough: perhaps the documents know, else offer what may have been meant, else say so."""
 
     def name(self) -> str:
         return "action_not_understood"
 
     def answer(self, call: ActionCall) -> Answer:
-        found = of_the_screen(call) or (answer_from_documents(call) if looks_like_question(call.text) else None)
+        found = of_the_screen(call)
+        # of one's own order the documents know nothing: "will it be here on Friday?"
+        if found is None and looks_like_question(call.text) and not set(guessed(call)[:1]) & set(FORM_INTENTS):
+            found = answer_from_documents(call)
         return found or not_known(call, "utter_not_understood")
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, button
+from actions.rasa_actions.buying import of_buying
 from actions.rasa_actions.catalogue import (
     MOST_CARDS,
     active_variants,
@@ -63,7 +64,7 @@ class ProductSearch(ShopAction):
     def answer(self, call: ActionCall) -> Answer:
         if call.text.startswith("/") or not call.text.strip():
             return Answer.response("utter_ask_what_product")
-        several = of_the_list(call) if asks_which(call.text) else None
+        several = of_the_list(call) if asks_which(call.text) else of_buying(call)
         return several or self.found(call, None)
 
     def found(self, call: ActionCall, previous: Filters | None) -> Answer:

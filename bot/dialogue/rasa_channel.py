@@ -170,6 +170,8 @@ async def play(processor, body):
     metadata, parse = body["metadata"], {key: body["parse"][key] for key in KEPT_OF_PARSE if key in body["parse"]}
     if parse["intent"].get("name") in RESERVED_INTENTS:
         parse["intent"] = {"name": "nlu_fallback", "confidence": 0.0}
+    if parse["intent"].get("name") == "nlu_fallback":  # only then it matters what else it may have been
+        parse["intent_ranking"] = body["parse"].get("intent_ranking") or []
     tracker = await processor.get_tracker(conversation_id)
     recorded = replies(tracker, message_id)
     if recorded is not None:

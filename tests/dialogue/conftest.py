@@ -6,7 +6,7 @@ Messages come with the parse the test says, so that a conversation depends on th
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,20 @@ class Talk:
     replies: list[dict[str, Any]] = field(default_factory=list)
     active_loop: str | None = None
 
-    def __call__(self, text: str, intent: str, confidence: float = 0.95, **entities: Any) -> str:
+    def __call__(
+        self,
+        text: str,
+        intent: str,
+        confidence: float = 0.95,
+        ranking: Mapping[str, float] | None = None,
+        **entities: Any,
+    ) -> str:
         """The texts of the replies, one a line."""
         message_id = new_id()
         parse = {
             "text": text,
             "intent": {"name": intent, "confidence": confidence},
+            "intent_ranking": [{"name": name, "confidence": chance} for name, chance in (ranking or {}).items()],
             "entities": [
                 {"entity": name, "value": value, "start": 0, "end": 0, "extractor": "test"}
                 for name, values in entities.items()

@@ -39,6 +39,30 @@ def test_twice_not_understood_hands_over_with_a_summary(desk: Desk) -> None:
     assert talk.handoff["summary"]["language"] == "en"
 
 
+def test_what_may_have_been_meant_is_offered_to_press(desk: Desk) -> None:
+    talk = desk.talk()
+    unsure = {"track_order": 0.4, "delivery_time": 0.38, "chitchat": 0.2, "complaint": 0.02}
+    talk("will it come on Friday?", "nlu_fallback", 0.4, ranking=unsure)
+    assert talk.responses == ["utter_did_you_mean"]
+    titles = [button["title"] for button in talk.buttons]
+    assert titles == ["Where is my order?", "How long delivery takes", "Talk to a person"]
+    assert "working days" in talk.press("How long delivery takes")
+    talk("will it come on Friday?", "nlu_fallback", 0.4, ranking=unsure)
+    talk.press("Where is my order?")
+    assert talk.active_loop == "track_order_form"
+    talk("forget it", "never_mind")
+    talk("hm", "nlu_fallback", 0.1, ranking={"complaint": 0.24, "invoice": 0.2})  # a guess about nothing
+    assert "utter_did_you_mean" not in talk.responses
+
+
+def test_a_guess_keeps_the_order_that_was_named_and_the_next_miss_goes_to_a_person(desk: Desk) -> None:
+    talk = desk.talk(language="zh")
+    talk("K-104203 那个", "nlu_fallback", 0.4, ranking={"return_order": 0.3}, order_number="K-104203")
+    assert talk.buttons[0] == {"title": "退货", "payload": '/return_order{"order_number": "K-104203"}'}
+    talk("不知道", "nlu_fallback", 0.4, ranking={"return_order": 0.3})
+    assert talk.handoff is not None
+
+
 @pytest.mark.parametrize("first", ["out_of_scope", "nlu_fallback"])
 def test_twice_off_topic_is_looked_at_by_a_person_too(desk: Desk, first: str) -> None:
     talk = desk.talk()

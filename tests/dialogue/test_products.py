@@ -1,8 +1,8 @@
 """Products: searching, follow-ups, questions, recommending. The search is a plain one whose answers are known."""
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from bot.database.shop import Interaction
+from bot.database.shop import Interaction, Product
 from tests.dialogue.conftest import Desk
 
 
@@ -121,3 +121,22 @@ def test_a_place_in_the_list_opens_that_product(desk: Desk) -> None:
     talk = desk.talk()
     talk("tent or stove", "product_search")
     assert talk("the second one", "inform", ordinal=2).startswith("Nordlys tent.")
+
+
+def test_wanting_to_buy_what_is_on_the_screen_leads_to_its_page(desk: Desk) -> None:
+    with desk.sessions.begin() as session:
+        session.execute(update(Product).where(Product.id == "tent").values(url="https://shop.example/tent"))
+    talk = desk.talk()
+    assert "What are you looking for?" in talk("I want to buy this", "product_search")  # nothing is on the screen
+    talk("tents and jackets", "product_search")
+    assert "Which product do you mean?" in talk("I'd like to order it", "product_search")
+    assert "Nordlys tent costs" in talk("I'll take the second one", "product_search", ordinal="second")
+    assert talk.responses == ["utter_buy"]
+    assert talk.cards[0]["url"] == "https://shop.example/tent"
+    assert "Nordlys tent costs" in talk("so how can I buy it?", "product_search")  # the one talked of
+    assert "What are you looking for?" in talk("I want to order something", "product_search")
+    assert talk("I want to buy a tent", "product_search") == "Here is what I found:"
+    talk = desk.talk(language="zh", page={"product_id": "jacket"})
+    assert "山岚雨衣 的价格是" in talk("我要买这个", "product_search")
+    assert "您想找什么" in talk("想下单", "product_search")
+    assert talk("想买雨衣", "product_search") == "为您找到："
