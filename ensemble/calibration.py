@@ -59,12 +59,15 @@ class Isotonic:
         return np.asarray(np.where(np.isnan(given), np.nan, curve))
 
     @classmethod
-    def fit(cls, scores: ArrayLike, happened: ArrayLike, *, floor: float = 0.0) -> "Isotonic":
+    def fit(
+        cls, scores: ArrayLike, happened: ArrayLike, *, floor: float = 0.0, weight: ArrayLike | None = None
+    ) -> "Isotonic":
         """Pool-adjacent-violators on held-out rows.
 
         Args:
             scores: (rows,), higher means more likely.
             happened: (rows,) 0 or 1.
+            weight: (rows,), how much each counts; none: all alike.
             floor: keeps probabilities within [floor, 1 - floor]: a curve fitted on a few hundred rows knows no 0 or 1.
 
         Raises:
@@ -73,9 +76,10 @@ class Isotonic:
         given, outcome = np.asarray(scores, dtype=float), np.asarray(happened, dtype=float)
         known = ~np.isnan(given)
         given, outcome = given[known], outcome[known]
+        counts = None if weight is None else np.asarray(weight, dtype=float)[known]
         if len(given) == 0 or outcome.min() == outcome.max():
             raise ValueError("isotonic calibration needs rows of both outcomes")
-        model = IsotonicRegression(y_min=floor, y_max=1 - floor, out_of_bounds="clip").fit(given, outcome)
+        model = IsotonicRegression(y_min=floor, y_max=1 - floor, out_of_bounds="clip").fit(given, outcome, counts)
         return cls(tuple(map(float, model.X_thresholds_)), tuple(map(float, model.y_thresholds_)))
 
     def to_json(self) -> dict[str, Any]:

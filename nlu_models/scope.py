@@ -105,10 +105,11 @@ class Scope:
         return np.asarray(0.999 * self.curve(raw) + 0.001 * raw)
 
     @classmethod
-    def fit(cls, given: Scores, in_scope: NDArray[np.bool_], *, keep: float = 0.97) -> "Scope":
+    def fit(cls, given: Scores, in_scope: NDArray[np.bool_], *, keep: float = 0.97, rarer: float = 1.0) -> "Scope":
         """Fit on held-out texts of both kinds.
 
         Args:
+            rarer: how often an off-topic text comes for each that is given (they are held out more often than others).
             keep: at least this share of the in-scope texts stays above the threshold.
 
         Raises:
@@ -121,7 +122,7 @@ class Scope:
         balance = np.where(wanted, 0.5 / wanted.mean(), 0.5 / (1 - wanted.mean()))
         meta = ColumnLogistic.fit(given, wanted, sample_weight=balance)
         raw = meta(given)
-        known = cls(meta, Isotonic.fit(raw, wanted, floor=0.005), 0.5)
+        known = cls(meta, Isotonic.fit(raw, wanted, floor=0.005, weight=np.where(wanted, 1.0, rarer)), 0.5)
         return replace(known, threshold=float(_threshold(known(given), wanted, keep)))
 
     @classmethod

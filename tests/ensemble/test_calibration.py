@@ -74,3 +74,10 @@ def test_reliability_counts_every_row_once():
     assert bars[-1].accuracy == 1
     with pytest.raises(ValueError, match="confidences"):
         reliability([0.5], [1, 0])
+
+
+def test_rows_that_come_rarely_weigh_less_in_the_curve():
+    scores, happened = [0, 1, 1, 1, 2], [0, 0, 0, 1, 1]
+    assert Isotonic.fit(scores, happened)(1) == pytest.approx(1 / 3)
+    weighed = Isotonic.fit(scores, happened, weight=np.where(happened, 1.0, 0.25))
+    assert weighed(1) == pytest.approx(1 / 1.5)
