@@ -50,6 +50,7 @@ COMMANDS = (
     Command(("bench", "turns"), "tests.benchmarks.turns", (), "Messages a second against a stock Rasa bot."),
     Command(("bench", "faults"), "tests.benchmarks.faults", (), "A thousand messages while processes are killed."),
     Command(("bench", "nlu"), "tests.benchmarks.nlu", (), "Intents, scope and speed on public data, beside DIET."),
+    Command(("bench", "customers"), "tests.benchmarks.customers", (), "What is made of real customers' messages."),
     Command(("bench", "retrieval"), "tests.benchmarks.retrieval", (), "Search and answers on public data."),
     Command(("bench", "recommend"), "tests.benchmarks.recommend", (), "Recommenders on public data and the demo shop."),
     Command(("bench", "retail"), "tests.benchmarks.retail", (), "Public retail tasks played against the whole house."),

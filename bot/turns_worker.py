@@ -40,7 +40,15 @@ BURY_SECONDS = 2.0  # how often dead workers' leases are looked for
 SHUTDOWN_SECONDS = 20.0
 WRITE_PACE_SECONDS = 0.015  # of a busy worker: ends and claims of several turns share a transaction
 
-READ_OF_PARSE = ("text", "intent", "entities", "language", "in_scope", "reply_draft")  # by the dialogue
+READ_OF_PARSE = (
+    "text",
+    "intent",
+    "intent_ranking",
+    "entities",
+    "language",
+    "in_scope",
+    "reply_draft",
+)  # by the dialogue
 # What the dialogue names when something it needs is away, not the turn wrong.
 AWAY = ("TurnAborted", "OperationalError", "InterfaceError", "DBAPIError", "TimeoutError")
 

@@ -7,6 +7,7 @@ from typing import Any
 from actions.order_desk import lookup
 from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, Reply, button
+from actions.rasa_actions.buying import of_buying_shown
 from actions.rasa_actions.documents import answer_from_documents, policy_answer
 from actions.rasa_actions.handoff import OFFERING, hand_over, last_responses, not_known
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
@@ -46,6 +47,8 @@ class AnswerQuestion(ShopAction):
         return "action_answer"
 
     def answer(self, call: ActionCall) -> Answer:
+        if (wanted := of_buying_shown(call)) is not None:
+            return wanted
         topic = TOPICS.get(call.intent)
         documents = DOCUMENTS.get(call.intent)
         found = policy_answer(call, documents) if documents else None

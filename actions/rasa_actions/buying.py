@@ -34,12 +34,19 @@ _NO_THING = re.compile(
 
 def of_buying(call: ActionCall) -> Answer | None:
     """The answer to a wish to buy that names nothing to look for; None where it does."""
-    if call.pressed or not _BUYS.search(call.text) or _NO_THING.sub("", call.text):
+    if not _names_nothing(call):
         return None
+    return of_buying_shown(call) or Answer.response("utter_ask_what_product")
+
+
+def of_buying_shown(call: ActionCall) -> Answer | None:
+    """The answer to "how can I order it?" about the page or what is on the screen; None where it is about neither."""
     points = _POINTS.search(call.text) is not None or call.one("ordinal") is not None
+    if not points or not _names_nothing(call):
+        return None
     with call.services.readers() as session:
-        if not points or not (page_product(call) or on_screen(call, session)):
-            return Answer.response("utter_ask_what_product")
+        if not (page_product(call) or on_screen(call, session)):
+            return None
         product = meant(call, session)
         if product is None:
             return which_one(call, session)
@@ -47,3 +54,7 @@ def of_buying(call: ActionCall) -> Answer | None:
         said = "utter_buy" if product.url else "utter_price"
         answer = Answer.response(said, name=name_of(product, call.language), price=price)
         return answer.cards([card(product, call)]).slots(about=talked_of(call, product))
+
+
+def _names_nothing(call: ActionCall) -> bool:
+    return not call.pressed and _BUYS.search(call.text) is not None and not _NO_THING.sub("", call.text)

@@ -4,6 +4,9 @@ The models often hesitate between two wishes that are both near ("will it be her
 general), or stop at what the scope has not seen. One press is less than another try.
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.shop_action import ActionCall
 
@@ -40,13 +43,16 @@ FIRST = 0.25  # ... of the first of them: less is a guess about nothing
 MOST = 3
 
 
+def likely(ranking: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Intents that a message of this `intent_ranking` may have meant, likeliest first; [] where none is likely."""
+    chances = {str(each["name"]): float(each["confidence"]) for each in ranking}
+    found = [name for name, chance in chances.items() if chance >= LEAST and name in OFFERED][:MOST]
+    return found if any(chances[name] >= FIRST for name in found) else []
+
+
 def guessed(call: ActionCall) -> list[str]:
-    """Intents that a message may have meant, likeliest first; [] where none is likely, or a button was pressed."""
-    if call.pressed:
-        return []
-    ranking = [(str(each["name"]), float(each["confidence"])) for each in call.parse.get("intent_ranking") or ()]
-    likely = [name for name, chance in ranking if chance >= LEAST and name in OFFERED][:MOST]
-    return likely if any(chance >= FIRST for name, chance in ranking if name in likely) else []
+    """As `likely`; nothing where a button was pressed."""
+    return [] if call.pressed else likely(call.parse.get("intent_ranking") or ())
 
 
 def did_you_mean(call: ActionCall) -> Answer | None:

@@ -134,6 +134,7 @@ def test_wanting_to_buy_what_is_on_the_screen_leads_to_its_page(desk: Desk) -> N
     assert talk.responses == ["utter_buy"]
     assert talk.cards[0]["url"] == "https://shop.example/tent"
     assert "Nordlys tent costs" in talk("so how can I buy it?", "product_search")  # the one talked of
+    assert "Nordlys tent costs" in talk("how can I order it?", "ask_faq")  # and no document on ordering
     assert "What are you looking for?" in talk("I want to order something", "product_search")
     assert talk("I want to buy a tent", "product_search") == "Here is what I found:"
     talk = desk.talk(language="zh", page={"product_id": "jacket"})

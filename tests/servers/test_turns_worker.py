@@ -1,9 +1,12 @@
 import asyncio
+import json
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,8 @@ from bot.messaging.presence import Presence
 from bot.messaging.tables import INBOX
 from bot.turns_worker import HttpAsks
 from tests.servers.turns_in_test import Asks, said, settled, working, write
+
+GREETED = {"intent": {"name": "greet", "confidence": 0.9}, "language": "en", "wishes": []}
 
 
 def test_messages_are_answered_in_order_by_however_many_workers(sessions: Sessions, tmp_path: Path):
@@ -125,7 +130,7 @@ def test_a_hung_dialogue_reaches_the_customer_as_an_apology_and_a_person(session
         async def hang(reader, writer):
             await asyncio.sleep(60)
 
-        nlu = await asyncio.start_server(plays_nlu, "127.0.0.1", 0)
+        nlu = await asyncio.start_server(answers(GREETED), "127.0.0.1", 0)
         hung = await asyncio.start_server(hang, "127.0.0.1", 0)
         urls = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in (nlu, hung)]
         asks = HttpAsks(urls[0], [urls[1]], "token", dialogue_seconds=0.3)
@@ -143,13 +148,46 @@ def test_a_hung_dialogue_reaches_the_customer_as_an_apology_and_a_person(session
         assert conversations.read(session, conversation_id).holder == "queue"
 
 
-async def plays_nlu(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    head = await reader.readuntil(b"\r\n\r\n")
-    size = int(head.lower().split(b"content-length:")[1].split()[0])
-    await reader.readexactly(size)
-    body = b'{"intent": {"name": "greet", "confidence": 0.9}, "language": "en", "wishes": []}'
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-    await writer.drain()
+def test_the_dialogue_is_told_what_else_a_message_may_have_meant(sessions: Sessions, tmp_path: Path):
+    parsed = {
+        "intent": {"name": "nlu_fallback", "confidence": 0.5},
+        "intent_ranking": [{"name": "track_order", "confidence": 0.5}, {"name": "delivery_time", "confidence": 0.4}],
+        "members": {"bert": ["track_order", 0.5]},  # nothing for the dialogue
+    }
+    played: list[dict[str, Any]] = []
+
+    async def scenario() -> None:
+        nlu = await asyncio.start_server(answers(parsed), "127.0.0.1", 0)
+        dialogue = await asyncio.start_server(answers({"replies": [{"text": "hm"}]}, played), "127.0.0.1", 0)
+        urls = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in (nlu, dialogue)]
+        asks = HttpAsks(urls[0], [urls[1]], "token")
+        async with working(sessions, tmp_path, asks):
+            write(sessions, tmp_path, "Friday?")
+            await settled(sessions)
+        await asks.close()
+        nlu.close()
+        dialogue.close()
+
+    asyncio.run(scenario())
+    (turn,) = played
+    assert turn["parse"]["intent_ranking"] == parsed["intent_ranking"]
+    assert "members" not in turn["parse"]
+
+
+def answers(body: dict[str, Any], asked: list[dict[str, Any]] | None = None) -> Callable[..., Awaitable[None]]:
+    """A server that says `body` to whatever it is asked, and notes that."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.lower().split(b"content-length:")[1].split()[0])
+        said = json.loads(await reader.readexactly(size))
+        if asked is not None:
+            asked.append(said)
+        text = json.dumps(body).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+        await writer.drain()
+
+    return serve
 
 
 def test_a_dead_worker_s_conversations_are_taken_over_at_once(sessions: Sessions, tmp_path: Path):
