@@ -9,6 +9,7 @@ from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, Reply, button
 from actions.rasa_actions.buying import of_buying_shown
 from actions.rasa_actions.documents import answer_from_documents, policy_answer
+from actions.rasa_actions.guesses import said_yes
 from actions.rasa_actions.handoff import OFFERING, hand_over, last_responses, not_known
 from actions.rasa_actions.shop_action import ActionCall, ShopAction
 from actions.rasa_actions.skills import LEAVING
@@ -125,7 +126,7 @@ class Affirm(ShopAction):
     def answer(self, call: ActionCall) -> Answer:
         if any(name in OFFERING for name in last_responses(call)):
             return hand_over(call, "utter_handoff", "asked")
-        return Answer.response("utter_what_now")
+        return said_yes(call) or Answer.response("utter_what_now")
 
 
 # outside a form these tell of something that was bought, "too big" only where no list is on the screen

@@ -9,6 +9,7 @@ from typing import Any
 
 from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.shop_action import ActionCall
+from actions.rasa_actions.skills import LEAVING
 
 # Wishes that need none of the message's words but an order's number, and what a customer would say to start them.
 OFFERED = {
@@ -61,3 +62,16 @@ def did_you_mean(call: ActionCall) -> Answer | None:
     about = {"order_number": number} if number else {}
     buttons = [button(call.pick(*OFFERED[intent]), intent, **about) for intent in guessed(call)]
     return Answer.response("utter_did_you_mean").buttons(*buttons) if buttons else None
+
+
+def said_yes(call: ActionCall) -> Answer | None:
+    """A yes to the guesses of the message before: the only one starts, of several the customer is asked again."""
+    offer = next((event for event in reversed(call.events) if event.get("event") == "bot"), None)
+    if offer is None or (offer.get("metadata") or {}).get("utter_action") != "utter_did_you_mean":
+        return None
+    buttons = (offer.get("data") or {}).get("buttons") or ()
+    intents = [each["payload"].lstrip("/").split("{")[0] for each in buttons]
+    guesses = [intent for intent in intents if intent in OFFERED]
+    if len(guesses) == 1 and guesses[0] in LEAVING:
+        return Answer().followed_by(LEAVING[guesses[0]])
+    return Answer.response("utter_did_you_mean").buttons(*buttons)

@@ -63,6 +63,18 @@ def test_a_guess_keeps_the_order_that_was_named_and_the_next_miss_goes_to_a_pers
     assert talk.handoff is not None
 
 
+def test_a_yes_to_the_only_guess_starts_it_and_to_several_asks_which(desk: Desk) -> None:
+    talk = desk.talk()
+    talk("a thing with an order", "nlu_fallback", 0.4, ranking={"cancel_order": 0.4})
+    talk("yes", "affirm")
+    assert talk.active_loop == "cancel_order_form"
+    talk("forget it", "never_mind")
+    talk("will it come?", "nlu_fallback", 0.4, ranking={"track_order": 0.4, "delivery_time": 0.3})
+    talk("yes", "affirm")
+    assert talk.responses == ["utter_did_you_mean"]
+    assert len(talk.buttons) == 3
+
+
 @pytest.mark.parametrize("first", ["out_of_scope", "nlu_fallback"])
 def test_twice_off_topic_is_looked_at_by_a_person_too(desk: Desk, first: str) -> None:
     talk = desk.talk()
