@@ -160,7 +160,9 @@ def test_drafts_are_kept_by_conversation_and_over_a_reload(open_thread):
 
 def test_the_console_is_worked_by_keyboard(open_thread, customer, picture):
     console = open_thread
-    expect(console.log).to_contain_text("I am calling a colleague")  # nothing is sent past a line nobody has read
+    expect(console.log).to_contain_text("I am calling a colleague")
+    newest = console.log.locator("article[data-position]").last.get_attribute("data-position")
+    expect(console.log).to_have_attribute("data-read", str(newest))  # nothing is sent past a line nobody has read
     console.page.locator("body").click(position={"x": 700, "y": 20})
     console.page.keyboard.press("?")
     expect(console.page.get_by_role("dialog")).to_contain_text("Single-key shortcuts")

@@ -128,6 +128,7 @@ export class Thread {
   }
   #seen(position) {
     this.#read = Math.max(this.#read, position);
+    this.log.dataset.read = this.#read;
     this.saw(this.#id, this.#read);
   }
   #nearEnd() { return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_END_PX; }
