@@ -1,5 +1,6 @@
 """To a person: when asked, when two messages in a row were not understood, when a complaint needs one."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from actions.rasa_actions.skills import FORM_INTENTS
 
 # After one of these a second message that the bot cannot help with goes to a person.
 NOT_KNOWING = ("utter_not_understood", "utter_did_you_mean", "utter_no_answer", "utter_out_of_scope")
+# A draft that does not say so does not answer a complaint; the written response does.
+SORRY = re.compile(r"\bsorry\b|\bapolog|抱歉|道歉|对不起|不好意思", re.I)
 # After one of these a plain "yes" means the person we offered.
 OFFERING = (
     "utter_not_understood",
@@ -100,7 +103,7 @@ class Complaint(ShopAction):
             return hand_over(call, "utter_handoff", "complaint")
         draft: Mapping[str, Any] | None = call.parse.get("reply_draft")
         answer = Answer.response("utter_complaint")
-        if draft and draft.get("text"):  # it has said sorry already
+        if draft and SORRY.search(str(draft.get("text") or "")):
             offer = Answer.response("utter_complaint_offer")
             answer = Answer.said(str(draft["text"])).custom(source={"draft": dict(draft)}).then(offer)
         return answer.buttons(

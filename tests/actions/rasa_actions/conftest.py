@@ -37,6 +37,7 @@ class Bench:
         message_id: str = "m1",
         conversation: str = "c-anna",
         page: dict[str, Any] | None = None,
+        draft: str = "",
         **entities: Any,
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         message = {
@@ -44,6 +45,7 @@ class Bench:
             "intent": {"name": intent, "confidence": 0.9},
             "entities": [{"entity": name, "value": value} for name, value in entities.items()],
             "metadata": {"message_id": message_id, "page": page},
+            "reply_draft": {"text": draft} if draft else None,
         }
         history = [*(events or []), {"event": "user", "parse_data": message}]
         tracker = Tracker(
