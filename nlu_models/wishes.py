@@ -41,7 +41,7 @@ NEVER_ALONE = frozenset(
     }
 )
 # What is asked for an order is asked once for all its items: "return the jacket and the tent" is one return.
-OF_ONE_ORDER = frozenset({"return_order", "exchange_order", "change_items", "cancel_order", "reorder"})
+OF_ONE_ORDER = frozenset({"return_order", "exchange_order", "change_items", "cancel_order", "cancel_return", "reorder"})
 SWAPS = frozenset({"exchange_order", "change_items"})
 ORDERS = OF_ONE_ORDER | {
     "change_address",

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from actions.order_desk.account_mail import MAILS
 from actions.order_desk.addresses import completed
 from actions.order_desk.days import day
+from actions.order_desk.lookup import FINISHED
 from actions.order_desk.outcomes import Outcome
 from actions.order_desk.post import owe
 from bot.database import policies
@@ -125,7 +126,7 @@ def check_delete_account(session: Session, customer_id: str, *, now: datetime) -
     returns = session.scalars(
         select(ReturnRequest.number)
         .join(Order, Order.id == ReturnRequest.order_id)
-        .where(Order.customer_id == customer_id, ReturnRequest.status.not_in(("refunded", "exchanged", "refused")))
+        .where(Order.customer_id == customer_id, ReturnRequest.status.not_in(FINISHED))
     ).all()
     if orders or returns:
         return _refused("open_orders", orders=[*orders, *returns])

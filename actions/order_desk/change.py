@@ -52,7 +52,7 @@ class Plan:
     """What a check found possible: facts to read back and what the change moves.
 
     `amount_minor` is the money that moves or the worth of the goods that go elsewhere; `people_only` means a person
-    has to agree however low the risk.
+    has to agree however low the risk. What is `harmless` is not assessed: it only takes back an earlier wish.
     """
 
     facts: Facts
@@ -60,6 +60,7 @@ class Plan:
     new_address: Mapping[str, Any] | None = None
     payment_method_id: str | None = None
     people_only: bool = False
+    harmless: bool = False
     apply: Callable[[], Facts | None] = field(default=lambda: None)
 
 
@@ -168,7 +169,7 @@ def _gate(
     session: Session, order: Order, action: str, plan: Plan, by: By
 ) -> tuple[RiskAssessment | None, Outcome | None]:
     """The assessment, and the outcome that ends the matter unless the change may go on."""
-    if not by["actor"].startswith("customer:"):
+    if plan.harmless or not by["actor"].startswith("customer:"):
         return None, None
     request = RiskRequest(
         action=action,

@@ -36,6 +36,9 @@ from bot.database.shop import (
 
 COUNTED = ("captured", "pending", "done")  # payments that moved or will; the failed ones did not
 LEFT = ("in_transit", "out_for_delivery", "delivered", "lost", "returned")
+AWAITED = ("requested", "label_sent")  # returns whose parcel is not here: they can still be withdrawn
+VOID = ("refused", "withdrawn")  # returns that leave everything as if nobody had asked
+FINISHED = ("refunded", "exchanged", *VOID)
 
 
 def orders_of(
@@ -150,10 +153,10 @@ def views(session: Session, rows: Sequence[Order]) -> list[OrderView]:
 
 
 def returned_quantities(returns: Iterable[ReturnRequest]) -> dict[str, int]:
-    """Line id -> quantity that has a return or exchange which was not refused."""
+    """Line id -> quantity that has a return or exchange which is not `VOID`."""
     counts: dict[str, int] = {}
     for each in returns:
-        if each.status != "refused":
+        if each.status not in VOID:
             for part in each.lines:
                 counts[part["line_id"]] = counts.get(part["line_id"], 0) + int(part["quantity"])
     return counts
@@ -246,7 +249,7 @@ def _view(
         eta=_eta(row, numbers),
         delivered_at=row.delivered_at,
         cancelled_at=row.cancelled_at,
-        can=_can(row, lines, numbers),
+        can=_can(row, lines, returns, numbers),
     )
 
 
@@ -307,7 +310,7 @@ def _eta(row: Order, numbers: Policies) -> datetime | None:
     return working_days_after(row.placed_at, numbers.integer("dispatch_days") + span[1])
 
 
-def _can(row: Order, lines: Sequence[LineView], numbers: Policies) -> tuple[str, ...]:
+def _can(row: Order, lines: Sequence[LineView], returns: Sequence[ReturnRequest], numbers: Policies) -> tuple[str, ...]:
     """What the state allows; windows, stock and risk are looked at when it is asked for."""
     left = has_left(row)
     final = row.items_changed_at is not None and numbers.flag("items_change_is_final")
@@ -322,6 +325,8 @@ def _can(row: Order, lines: Sequence[LineView], numbers: Policies) -> tuple[str,
         allowed = [change for change in allowed if change != "change_items"]
     if any(each.delivered_at is not None and each.returned < each.quantity for each in lines):
         allowed += ["return", "exchange"]
+    if any(each.status in AWAITED for each in returns):
+        allowed.append("cancel_return")
     if row.status != "cancelled":
         allowed += ["track", "invoice"]
     return (*allowed, "reorder")

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from actions.order_desk.lookup import COUNTED
+from actions.order_desk.lookup import COUNTED, FINISHED
 from actions.order_desk.outcomes import Refusal
 from bot.database.policies import Policies
 from bot.database.shop import Order, Payment, PaymentMethod, ReturnRequest
@@ -182,4 +182,4 @@ def _row(order: Order, kind: str, amount_minor: int, method_id: str | None, stat
 
 
 def _charged_and_open(row: ReturnRequest) -> bool:
-    return row.kind == "exchange" and row.refund_minor < 0 and row.status not in ("exchanged", "refused")
+    return row.kind == "exchange" and row.refund_minor < 0 and row.status not in FINISHED

@@ -57,6 +57,7 @@ REFUSALS = {
     "already_returned": "This line has a return or exchange already. facts: returns.",
     "one_per_order": "The order has had the returns or exchanges it may have. facts: kind, limit.",
     "no_lines": "No item was named.",
+    "no_open_return": "No return or exchange of this order waits for its parcel. facts: returns.",
     "parcel_not_lost": "The parcel does not count as lost yet. facts: eta, lost_from.",
     # account and reviews
     "open_orders": "There are orders on their way. facts: orders.",

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from actions.order_desk import money, stock
 from actions.order_desk.change import By, Plan, carry_out
+from actions.order_desk.lookup import FINISHED
 from actions.order_desk.outcomes import OrderNotFound, Outcome, Refusal
 from bot.database.policies import Policies
 from bot.database.shop import Order, ReturnRequest
@@ -35,11 +36,10 @@ def receive(session: Session, return_number: str, *, accepted: bool = True, **by
 
     def check(order: Order, numbers: Policies) -> Plan | Refusal:
         request = session.get_one(ReturnRequest, return_id)
-        if request.status in ("refunded", "exchanged", "refused"):
+        if request.status in FINISHED:
             return Refusal("nothing_changes", {"status": request.status})
         methods = money.methods_of(session, order.customer_id, lock=True)
-        # a refused exchange gives back what it charged, an accepted one what became cheaper
-        amount = request.refund_minor if accepted else (-request.refund_minor if request.kind == "exchange" else 0)
+        amount = request.refund_minor if accepted else charged_minor(request)  # or what became cheaper
         shares = money.shares_back(order, amount, request.payment_method_id)
         facts = {
             "return_number": request.number,
@@ -51,7 +51,11 @@ def receive(session: Session, return_number: str, *, accepted: bool = True, **by
 
         def apply() -> None:
             money.give_back(session, order, shares, methods, by["now"])
-            _restock(session, order, request, accepted=accepted)
+            if accepted:
+                skus = {line.id: line.sku for line in order.lines}
+                stock.put_back(session, [(skus[part["line_id"]], int(part["quantity"])) for part in request.lines])
+            else:
+                let_go(session, request)
             done = "exchanged" if request.kind == "exchange" else "refunded"
             request.status = done if accepted else "refused"
             request.refunded_at = by["now"] if shares else None
@@ -61,10 +65,11 @@ def receive(session: Session, return_number: str, *, accepted: bool = True, **by
     return carry_out(session, customer_id, number, by, kind=f"received:{return_number}", action="return", check=check)
 
 
-def _restock(session: Session, order: Order, request: ReturnRequest, *, accepted: bool) -> None:
-    skus = {line.id: line.sku for line in order.lines}
-    if accepted:
-        parts = [(skus[part["line_id"]], int(part["quantity"])) for part in request.lines]
-    else:
-        parts = [(part["new_sku"], int(part["quantity"])) for part in request.lines if "new_sku" in part]
-    stock.put_back(session, parts)
+def charged_minor(request: ReturnRequest) -> int:
+    """What an exchange for something dearer took when it was asked for; below zero or 0 for everything else."""
+    return -request.refund_minor if request.kind == "exchange" else 0
+
+
+def let_go(session: Session, request: ReturnRequest) -> None:
+    """The variants that an exchange had set aside go back on the shelf: it will not be."""
+    stock.put_back(session, [(part["new_sku"], int(part["quantity"])) for part in request.lines if "new_sku" in part])

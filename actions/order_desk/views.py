@@ -70,7 +70,7 @@ class ReturnView:
 @dataclass(frozen=True)
 class OrderView:
     """An order as its customer may see it. `can` names what its state allows now: cancel, change_address,
-    change_items, change_payment, change_shipping, return, exchange, track, invoice, reorder."""
+    change_items, change_payment, change_shipping, return, exchange, cancel_return, track, invoice, reorder."""
 
     number: str
     status: str

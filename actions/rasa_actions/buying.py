@@ -17,9 +17,11 @@ from actions.rasa_actions.catalogue import (
     talked_of,
     which_one,
 )
+from actions.rasa_actions.documents import answer_from_documents
 from actions.rasa_actions.shop_action import ActionCall
 
 _BUYS = re.compile(r"\b(?:buy|buying|purchase|order|ordering|take|get|have)\b|买|下单|订购|拍下|要这|要那", re.I)
+_HOW = re.compile(r"\bhow\b|怎么|如何", re.I)
 _POINTS = re.compile(r"\b(?:it|this|that|these|those|them|one|ones)\b|[这那它]", re.I)
 # what may stand in such a message without naming a thing
 _NO_THING = re.compile(
@@ -36,7 +38,10 @@ def of_buying(call: ActionCall) -> Answer | None:
     """The answer to a wish to buy that names nothing to look for; None where it does."""
     if not _names_nothing(call):
         return None
-    return of_buying_shown(call) or Answer.response("utter_ask_what_product")
+    shown = of_buying_shown(call)
+    if shown is None and _HOW.search(call.text):
+        shown = answer_from_documents(call)
+    return shown or Answer.response("utter_ask_what_product")
 
 
 def of_buying_shown(call: ActionCall) -> Answer | None:

@@ -30,6 +30,7 @@ ACTIONS: tuple[type[ShopAction], ...] = (
     order_changes.Reorder,
     returns.ReturnOrder,
     returns.ExchangeOrder,
+    returns.CancelReturn,
     products.ProductSearch,
     products.ProductRefine,
     products.MoreResults,

@@ -88,12 +88,15 @@ class OrderChange(WishForm):
     none: str = "utter_no_orders_for_this"
 
     def steps(self, turn: Turn) -> Iterator[Step]:
-        yield OrderStep(self.can, self.none, instead=self.instead)
+        yield self.order_step(turn)
         self.allowed(turn)
         yield from self.details(turn)
         yield ConfirmStep(self.read_back)
         if turn.value("step_up_sent"):
             yield StepUpStep()
+
+    def order_step(self, turn: Turn) -> OrderStep:
+        return OrderStep(self.can, self.none, instead=self.instead)
 
     def details(self, turn: Turn) -> Iterator[Step]:
         """What has to be known besides the order."""
@@ -162,6 +165,9 @@ class OrderChange(WishForm):
             answer = answer.buttons(
                 button(call.pick("Cancel it", "取消订单"), "cancel_order", order_number=order.number)
             )
+        elif code in ("already_returned", "one_per_order") and order is not None and "cancel_return" in order.can:
+            title = call.pick("Withdraw what is open", "撤销现有申请")
+            answer = answer.buttons(button(title, "cancel_return", order_number=order.number))
         elif code in INSTEAD:
             intent, en, zh = INSTEAD[code]
             answer = answer.buttons(button(call.pick(en, zh), intent))

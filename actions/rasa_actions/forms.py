@@ -121,6 +121,7 @@ class WishForm(ShopAction):
 
     intent: str
     proven = True  # only for a proven customer
+    given_up_by: tuple[str, ...] = ()  # wishes that undo this one: said inside it, they end it
 
     def name(self) -> str:
         return f"validate_{self.form}"
@@ -166,7 +167,7 @@ class WishForm(ShopAction):
     def _aside(self, turn: Turn) -> Answer | None:
         """What is no answer to our question: leaving, another wish, a question of the customer's own."""
         call, intent = turn.call, turn.call.intent
-        if intent == "never_mind" and not self._sounds_like(turn, intent):
+        if intent in ("never_mind", *self.given_up_by) and not self._sounds_like(turn, intent):
             return self.ended(
                 Answer.response("utter_left_nothing_changed", wish=wish_label(self.intent, call.language))
             )

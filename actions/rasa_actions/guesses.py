@@ -22,6 +22,7 @@ OFFERED = {
     "change_shipping": ("Another delivery for an order", "更改配送方式"),
     "return_order": ("Return something", "退货"),
     "exchange_order": ("Exchange something", "换货"),
+    "cancel_return": ("Withdraw a return", "撤销退换货"),
     "refund_status": ("Where is my refund?", "退款进度"),
     "refund_policy": ("Rules for returns", "退换货规则"),
     "invoice": ("An invoice", "发票"),

@@ -17,7 +17,7 @@ from actions.rasa_actions.changes import OrderChange
 from actions.rasa_actions.forms import Step, Turn
 from actions.rasa_actions.method_step import MethodStep, methods_on_file
 from actions.rasa_actions.named_lines import lines_named
-from actions.rasa_actions.steps import Choice, ChoiceStep, ItemsStep, ReasonStep
+from actions.rasa_actions.steps import MOST_SHOWN, Choice, ChoiceStep, ItemsStep, OrderStep, ReasonStep
 from actions.rasa_actions.variant_step import VariantStep
 from bot.database import policies
 
@@ -315,11 +315,32 @@ SHIPPING_WORDS = {
 }
 
 
+_CANCELLED = re.compile(r"\b(?:un-?)?cancel|取消", re.I)
+
+
+class CancelledStep(OrderStep):
+    """Which of the cancelled orders, where there are any."""
+
+    def __init__(self) -> None:
+        super().__init__("reorder", "utter_no_orders_for_this")
+
+    def candidates(self, turn: Turn, can: str | None = "") -> list[OrderView]:
+        with turn.call.services.readers() as session:
+            found = lookup.orders_of(session, str(turn.customer_id), limit=MOST_SHOWN, statuses=("cancelled",))
+        return found or super().candidates(turn, can)
+
+
 class Reorder(OrderChange):
     """The same again at today's prices: a new order, so it is read back like any change."""
 
     intent = "reorder"
     can = "reorder"
+
+    def order_step(self, turn: Turn) -> OrderStep:
+        if turn.asked is None and OrderStep.name not in turn.wish and _CANCELLED.search(turn.call.text):
+            turn.said.append(Answer.response("utter_cancelled_stays"))
+            turn.wish["revives"] = True
+        return CancelledStep() if turn.value("revives") else super().order_step(turn)
 
     def check(self, session: Session, turn: Turn) -> Terms | Refusal:
         return reordering.check_reorder(session, *about(turn))

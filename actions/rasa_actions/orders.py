@@ -16,6 +16,7 @@ NEXT = (
     ("change_address", "change_address", "Change the address", "修改地址"),
     ("return", "return_order", "Return something", "申请退货"),
     ("exchange", "exchange_order", "Exchange something", "申请换货"),
+    ("cancel_return", "cancel_return", "Withdraw the return", "撤销退换货"),
 )
 
 

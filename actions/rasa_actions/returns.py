@@ -1,11 +1,11 @@
-"""Sending things back: return and exchange of what has arrived."""
+"""Sending things back: return and exchange of what has arrived, and keeping it after all."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from actions.order_desk import returning
+from actions.order_desk import lookup, returning, withdrawing
 from actions.order_desk.outcomes import Outcome, Refusal, Terms
 from actions.order_desk.views import LineChange, LineView, OrderView
 from actions.rasa_actions import wording
@@ -21,7 +21,7 @@ from actions.rasa_actions.order_changes import (
     swaps_words,
     variant_steps,
 )
-from actions.rasa_actions.steps import ItemsStep, ReasonStep
+from actions.rasa_actions.steps import Choice, ChoiceStep, ItemsStep, ReasonStep
 from bot.database import policies
 
 
@@ -32,6 +32,7 @@ def open_lines(order: OrderView) -> list[LineView]:
 
 class SendBack(OrderChange):
     none = "utter_no_orders_to_return"
+    given_up_by = ("cancel_return",)
 
     def lines(self, turn: Turn) -> list[LineChange] | None:
         parts = turn.value("items")
@@ -149,4 +150,39 @@ class ExchangeOrder(SendBack):
             "swaps": swaps_words(facts.get("items") or (), order, turn.call.language),
             "difference": difference_words(facts, turn.call.language),
             "label_days": str(facts.get("label_days", "–")),
+        }
+
+
+class CancelReturn(OrderChange):
+    """What was to go back is kept. Of several open returns in one order the customer says which."""
+
+    intent = "cancel_return"
+    can = "cancel_return"
+    none = "utter_no_open_return"
+
+    def details(self, turn: Turn) -> Iterator[Step]:
+        order, language = self.order(turn), turn.call.language
+        awaited = [each for each in order.returns if each.status in lookup.AWAITED]
+        if len(awaited) > 1:
+            choices = [
+                Choice(
+                    each.number, f"{each.number} · {parts_words({'items': each.lines}, order, language)}", each.number
+                )
+                for each in awaited
+            ]
+            yield ChoiceStep("return_number", "utter_ask_which_return", choices, words=r"return|exchange|退|换")
+
+    def check(self, session: Session, turn: Turn) -> Terms | Refusal:
+        return withdrawing.check_withdraw(session, *about(turn), turn.value("return_number"))
+
+    def act(self, session: Session, turn: Turn, *, stepped_up: bool) -> Outcome:
+        number = turn.value("return_number")
+        return withdrawing.withdraw(session, *about(turn), number, **by(turn, stepped_up=stepped_up))
+
+    def terms_words(self, turn: Turn, order: OrderView, facts: Mapping[str, Any]) -> dict[str, str]:
+        call = turn.call
+        back = refunds_words(facts["refunds"], order.currency, call.language) if facts.get("refunds") else ""
+        return {
+            "items": parts_words(facts, order, call.language),
+            "refund": back and call.pick(f" You get back {back}.", f"退还{back}。"),
         }

@@ -2,7 +2,7 @@
 
 FORM_INTENTS = (
     "track_order", "order_history", "cancel_order", "change_address", "change_items", "change_payment",
-    "change_shipping", "return_order", "exchange_order", "refund_status", "invoice", "reorder",
+    "change_shipping", "return_order", "exchange_order", "cancel_return", "refund_status", "invoice", "reorder",
     "create_account", "edit_account", "delete_account", "password", "newsletter", "review",
 )  # fmt: skip
 
@@ -35,6 +35,7 @@ _LABELS = {
     "change_shipping": ("the change of shipping", "更改配送方式"),
     "return_order": ("the return", "退货"),
     "exchange_order": ("the exchange", "换货"),
+    "cancel_return": ("withdrawing the return", "撤销退换货"),
     "refund_status": ("the refund status", "退款进度"),
     "invoice": ("the invoice", "发票"),
     "reorder": ("the reorder", "再次购买"),

@@ -27,6 +27,7 @@ STATUS = {
     "refunded": ("refunded", "已退款"),
     "exchanged": ("exchanged", "已换货"),
     "refused": ("refused", "已拒绝"),
+    "withdrawn": ("withdrawn", "已撤销"),
     "done": ("done", "已完成"),
 }
 SHIPPING = {

@@ -159,6 +159,7 @@ def _returns(session: Session, customers: Sequence[str] | None) -> tuple[ReturnS
     query = select(
         Order.customer_id, ReturnRequest.requested_at, ReturnRequest.refund_minor, ReturnRequest.reason
     ).join(Order, Order.id == ReturnRequest.order_id)
+    query = query.where(ReturnRequest.status != "withdrawn")
     if customers is not None:
         query = query.where(Order.customer_id.in_(customers))
     return tuple(

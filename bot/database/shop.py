@@ -235,7 +235,7 @@ class ReturnRequest(Base):
     kind: Mapped[str]  # return | exchange
     lines: Mapped[list[Any]]  # [{line_id, quantity, new_sku?}]
     reason: Mapped[str | None]
-    status: Mapped[str]  # requested | in_review | label_sent | received | refunded | exchanged | refused
+    status: Mapped[str]  # requested | in_review | label_sent | received | refunded | exchanged | refused | withdrawn
     refund_minor: Mapped[int] = mapped_column(default=0)  # negative: the customer pays the difference
     payment_method_id: Mapped[str | None] = mapped_column(ForeignKey("payment_methods.id"))
     risk_id: Mapped[str | None]

@@ -292,3 +292,17 @@ def test_nobody_elses_order_is_ever_seen_or_changed(desk: Desk, intent: str) -> 
     assert "K-2000" not in str(talk.cards)
     assert "Ben" not in said
     assert talk.order("K-200001").status == "pending"
+
+
+def test_a_cancelled_order_is_not_revived_but_ordered_again(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    said = talk("I cancelled my order by mistake, can you restore it?", "reorder")
+    assert said.startswith("A cancelled order cannot be brought back, but I can order the same again.\n")
+    assert "order again what order K-100004 held" in said
+    assert "cannot be brought back" not in talk("yes", "affirm")
+    assert talk.order("K-100004").status == "cancelled"
+
+
+def test_buying_again_what_was_not_cancelled_says_nothing_of_that(desk: Desk) -> None:
+    talk = desk.talk("anna", language="zh")
+    assert "无法恢复" not in talk("K-100003 再买一次", "reorder", order_number="K-100003")

@@ -14,12 +14,13 @@ from bot.processes import DIALOGUE
 from bot.settings import PROJECT
 
 CODE = PROJECT / "actions" / "rasa_actions"
-NAMES = """greet thanks goodbye chitchat bot_challenge out_of_scope change_language help
-    track_order order_history cancel_order change_address change_items change_payment change_shipping return_order
-    exchange_order refund_status refund_policy delivery_options delivery_time invoice payment_methods payment_problem
-    complaint warranty gift_card create_account edit_account delete_account password newsletter review product_search
-    product_refine product_question compare_products check_stock check_price promotions size_fit recommend more_results
-    not_for_me reorder ask_faq talk_to_person affirm deny inform correct never_mind resend_code nlu_fallback"""
+NAMES = """greet thanks goodbye chitchat bot_challenge out_of_scope change_language help track_order order_history
+    cancel_order change_address change_items change_payment change_shipping return_order exchange_order
+    cancel_return refund_status refund_policy delivery_options delivery_time invoice payment_methods payment_problem
+    complaint warranty gift_card create_account edit_account delete_account password newsletter review
+    product_search product_refine product_question compare_products check_stock check_price promotions size_fit
+    recommend more_results not_for_me reorder ask_faq talk_to_person affirm deny inform correct never_mind
+    resend_code nlu_fallback"""
 INTENTS = set(NAMES.split())
 
 

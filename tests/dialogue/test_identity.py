@@ -6,8 +6,8 @@ from tests.dialogue.conftest import Desk, Talk
 
 PRIVATE = (
     "track_order", "order_history", "cancel_order", "change_address", "change_items", "change_payment",
-    "change_shipping", "return_order", "exchange_order", "refund_status", "invoice", "reorder", "edit_account",
-    "delete_account", "newsletter", "review",
+    "change_shipping", "return_order", "exchange_order", "cancel_return", "refund_status", "invoice", "reorder",
+    "edit_account", "delete_account", "newsletter", "review",
 )  # fmt: skip
 
 

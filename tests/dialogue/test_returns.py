@@ -124,3 +124,52 @@ def test_an_exchange_in_chinese_names_goods_and_colours_in_chinese(desk: Desk) -
     read_back = talk("PayPal", "inform")
     assert "山岚雨衣" in read_back
     assert "M / 红色 → L / 蓝色" in read_back
+
+
+def test_a_return_is_withdrawn_after_a_read_back(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("return the jacket of K-100003, it is damaged", "return_order", order_number="K-100003")
+    talk("original payment", "inform")
+    assert "is set up" in talk("yes", "affirm")
+    number = returns(desk)[0].number
+    said = talk("I'd rather keep it, cancel the return", "cancel_return")
+    assert f"I'd withdraw {number} of order K-100003 (1 × Fjell rain jacket): you keep it. Shall I?" in said
+    assert returns(desk)[0].status == "label_sent"
+    assert "is withdrawn and you keep 1 × Fjell rain jacket" in talk("yes", "affirm")
+    assert returns(desk)[0].status == "withdrawn"
+    assert talk("cancel the return", "cancel_return").startswith("You have no return")
+
+
+def test_of_several_open_returns_the_customer_says_which(desk: Desk) -> None:
+    talk = desk.talk("anna", language="zh")
+    for goods in ("雨衣", "余烬炉"):
+        talk(f"退 K-100003 的{goods}，坏了", "return_order", order_number="K-100003")
+        talk.press("原付款方式")
+        talk("确认", "affirm")
+    first, second = returns(desk)
+    said = talk("取消退货", "cancel_return")
+    assert "哪一个" in said
+    assert [button["title"].split(" · ")[0] for button in talk.buttons[:2]] == [first.number, second.number]
+    assert f"退换货 {second.number}（" in talk("第二个", "inform", ordinal="2")
+    talk("确认", "affirm")
+    assert [row.status for row in returns(desk)] == ["label_sent", "withdrawn"]
+
+
+def test_taking_back_a_return_that_is_being_asked_for_ends_it(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("return the jacket of K-100003", "return_order", order_number="K-100003")
+    assert "nothing" in talk("cancel the return, I keep it", "cancel_return").lower()
+    assert talk.active_loop is None
+    assert returns(desk) == []
+
+
+def test_a_return_that_is_refused_for_another_offers_to_withdraw_that_one(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("return everything of K-100003, it is damaged", "return_order", order_number="K-100003")
+    talk("original payment", "inform")
+    talk("yes", "affirm")
+    talk("return the jacket of K-100003", "return_order", order_number="K-100003")
+    assert talk.buttons[0] == {
+        "title": "Withdraw what is open",
+        "payload": '/cancel_return{"order_number": "K-100003"}',
+    }

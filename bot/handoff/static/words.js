@@ -22,7 +22,7 @@ const EN = {
   outcomes: { handed_back: "handed back", resolved: "solved" },
   details: "Customer and orders", unproven: "Not proven", unprovenHint: "This visitor has not signed in or entered a code. Tell them nothing about orders.", proven: "Proven",
   since: (date) => `customer since ${date}`, ordersCount: (n) => `${n} ${n === 1 ? "order" : "orders"}`, spent: "Spent", orders: "Orders", noOrders: "No orders yet.", ship: "Ships to", eta: (date) => `expected ${date}`,
-  statuses: { pending: "paid", processing: "being packed", shipped: "on its way", delivered: "delivered", cancelled: "cancelled", packed: "packed", in_transit: "on its way", out_for_delivery: "arrives today", lost: "lost", returned: "returned", requested: "requested", in_review: "in review", label_sent: "label sent", received: "received", refunded: "refunded", exchanged: "exchanged", refused: "refused" },
+  statuses: { pending: "paid", processing: "being packed", shipped: "on its way", delivered: "delivered", cancelled: "cancelled", packed: "packed", in_transit: "on its way", out_for_delivery: "arrives today", lost: "lost", returned: "returned", requested: "requested", in_review: "in review", label_sent: "label sent", received: "received", refunded: "refunded", exchanged: "exchanged", refused: "refused", withdrawn: "withdrawn" },
   kinds: { return: "Return", exchange: "Exchange" }, risk: "Risk", bands: { low: "low", review: "review", high: "high" }, score: "score",
   actions: { cancel: "Cancellation", cancel_after_shipping: "Cancellation after shipping", change_address: "Change of address", change_items: "Change of items", change_payment: "Change of payment", change_shipping: "Change of shipping", return: "Return", exchange: "Exchange", refund_without_return: "Refund without return", order: "Order" },
   names: { code_wrong: "one-time code, too many wrong entries", second_code_wrong: "second one-time code, too many wrong entries" },
@@ -50,7 +50,7 @@ const ZH = {
   outcomes: { handed_back: "已交还", resolved: "已解决" },
   details: "客户与订单", unproven: "未验证", unprovenHint: "该访客尚未登录或输入验证码，请勿透露任何订单信息。", proven: "已验证",
   since: (date) => `${date} 成为客户`, ordersCount: (n) => `${n} 个订单`, spent: "累计消费", orders: "订单", noOrders: "暂无订单。", ship: "收货地址", eta: (date) => `预计 ${date} 送达`,
-  statuses: { pending: "已付款", processing: "备货中", shipped: "运输中", delivered: "已送达", cancelled: "已取消", packed: "已打包", in_transit: "运输中", out_for_delivery: "今日送达", lost: "丢失", returned: "已退回", requested: "已申请", in_review: "审核中", label_sent: "已寄退货单", received: "已收货", refunded: "已退款", exchanged: "已换货", refused: "已拒绝" },
+  statuses: { pending: "已付款", processing: "备货中", shipped: "运输中", delivered: "已送达", cancelled: "已取消", packed: "已打包", in_transit: "运输中", out_for_delivery: "今日送达", lost: "丢失", returned: "已退回", requested: "已申请", in_review: "审核中", label_sent: "已寄退货单", received: "已收货", refunded: "已退款", exchanged: "已换货", refused: "已拒绝", withdrawn: "已撤销" },
   kinds: { return: "退货", exchange: "换货" }, risk: "风险", bands: { low: "低", review: "待审", high: "高" }, score: "分数",
   actions: { cancel: "取消订单", cancel_after_shipping: "发货后取消", change_address: "修改地址", change_items: "修改商品", change_payment: "更改付款方式", change_shipping: "更改配送方式", return: "退货", exchange: "换货", refund_without_return: "仅退款", order: "订单" },
   names: {

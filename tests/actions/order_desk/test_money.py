@@ -17,6 +17,7 @@ from actions.order_desk import (
     receiving,
     returning,
     shipping,
+    withdrawing,
 )
 from actions.order_desk.views import LineChange
 from bot.database.base import Base
@@ -45,6 +46,7 @@ steps = st.one_of(
     st.tuples(st.just("exchange"), lines, st.sampled_from(METHODS)),
     st.tuples(st.just("damaged"), lines),
     st.tuples(st.just("receive"), st.booleans()),
+    st.tuples(st.just("withdraw"), st.sampled_from(ORDERS)),
 )
 
 
@@ -58,6 +60,14 @@ steps = st.one_of(
         ("return", LineChange("K-1003-1", 1, "boot-41"), "other", "ada-gift"),
         ("receive", True),
         ("cancel", "K-1003"),
+    ]
+)
+@example(  # an exchange for something dearer is charged, taken back, and asked for again
+    sequence=[
+        ("exchange", LineChange("K-1003-1", None, "boot-43"), "ada-gift"),
+        ("withdraw", "K-1003"),
+        ("exchange", LineChange("K-1003-1", None, "boot-43"), None),
+        ("receive", True),
     ]
 )
 def test_payments_minus_refunds_is_what_is_kept_after_any_sequence(tmp_path, sequence) -> None:
@@ -93,6 +103,7 @@ def play(shop: Shop, request_id: str, kind: str, *more) -> None:
             returning.return_lines, change.line_id[:6], [LineChange(change.line_id, change.quantity)], why, method,
         ),
         "exchange": lambda change, method: (returning.exchange_lines, change.line_id[:6], [change], method),
+        "withdraw": lambda number: (withdrawing.withdraw, number),
         "damaged": lambda change: (
             problems.report, change.line_id[:6], "damaged", [LineChange(change.line_id, change.quantity)],
         ),
