@@ -159,6 +159,8 @@ class OrderChange(WishForm):
 
     def refused(self, turn: Turn, code: str, facts: Mapping[str, Any], order: OrderView | None) -> Answer:
         call = turn.call
+        if order is not None and "items" in facts:
+            facts = {**facts, "items": wording.called_all(facts["items"], order, call.language)}
         shown = refusal_words(facts, call.language, number=str(turn.value("order") or ""))
         answer = Answer.response(f"utter_refused_{code}", **shown).slots(order_number=turn.value("order"))
         if code == "not_delivered" and order is not None and "cancel" in order.can:

@@ -350,7 +350,7 @@ class Reorder(OrderChange):
 
     def terms_words(self, turn: Turn, order: OrderView, facts: Mapping[str, Any]) -> dict[str, str]:
         language = turn.call.language
-        missing = ", ".join(facts.get("missing") or ())
+        missing = ", ".join(wording.called_all(facts.get("missing") or (), order, language))
         left_out = turn.call.pick(f" Not available right now: {missing}.", f"目前无货：{missing}。") if missing else ""
         return {
             "items": ", ".join(

@@ -107,6 +107,10 @@ def called(part: Mapping[str, Any], order: OrderView, language: str) -> str:
     return next((item.name_zh for item in order.lines if item.name == name and language == "zh"), None) or name
 
 
+def called_all(names: Iterable[str], order: OrderView, language: str) -> list[str]:
+    return [called({"name": name}, order, language) for name in names]
+
+
 def goods(lines: Iterable[LineView], language: str, most: int = 3) -> str:
     lines = list(lines)
     shown = ", ".join(line(item, language) for item in lines[:most])

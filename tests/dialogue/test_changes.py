@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.database.shop import Variant
 from tests.dialogue.conftest import Desk, Talk
 
 
@@ -306,3 +307,10 @@ def test_a_cancelled_order_is_not_revived_but_ordered_again(desk: Desk) -> None:
 def test_buying_again_what_was_not_cancelled_says_nothing_of_that(desk: Desk) -> None:
     talk = desk.talk("anna", language="zh")
     assert "无法恢复" not in talk("K-100003 再买一次", "reorder", order_number="K-100003")
+
+
+def test_what_cannot_be_bought_again_is_called_what_the_customer_calls_it(desk: Desk) -> None:
+    with desk.sessions.begin() as session:
+        session.get_one(Variant, "stove").stock = 0
+    talk = desk.talk("anna", language="zh")
+    assert "目前都无法购买：余烬炉" in talk("K-100004 再买一次", "reorder", order_number="K-100004")
