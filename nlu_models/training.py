@@ -65,7 +65,7 @@ class IntentConfig:
     validation_share: float = 0.15
     refit: bool = False  # learn from the held-out rows as well, once everything is chosen
     top_up: int = 2  # epochs over all rows with which a refit goes on; 0: it starts anew
-    folds: int = 3  # a refit of few examples ...
+    folds: int = 6  # a refit of few examples ...
     fold_below: int = 2000  # ... fewer than this: every row is held out once
     ngram_strength: float = 30.0
     linear_strength: float = 30.0
