@@ -8,7 +8,6 @@ to GPT-2, where there are such.
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -54,11 +53,9 @@ SIGN_OF = {
     "nearest_pretrained_3": THIRD[0],
     "elsewhere_3": THIRD[0],
 }
-NEXT = {BERT: SECOND[0], SECOND[0]: THIRD[0]}  # who may read ahead while this one reads
 SUFFIXES = {BERT: "", LIGHT: "_light", "second": "_2", "third": "_3"}  # of the signs that an encoder gives
 
 Rows = NDArray[np.int64]
-Said = tuple[Scores, Mapping[str, NDArray[np.float64]]]  # chances (members, texts, classes) and signs by name
 Gpt2Opinion = Callable[[Sequence[str]], tuple[Scores, NDArray[np.float64]]]
 
 
@@ -169,7 +166,7 @@ class Second:
     tuned: Neighbours
     english_only: bool = False
 
-    def __call__(self, texts: Sequence[str], off_topic: int | None) -> Said:
+    def __call__(self, texts: Sequence[str], off_topic: int | None) -> tuple[Scores, Mapping[str, NDArray[np.float64]]]:
         """((2, texts, classes) chances, signs by name); every text must be one it reads."""
         encoded = self.encoder.encode(texts)
         vectors = self.encoder.pretrained(encoded, np.arange(len(texts)))
@@ -189,7 +186,7 @@ class Third:
     members: Untuned
     english_only: bool = False
 
-    def __call__(self, texts: Sequence[str], off_topic: int | None) -> Said:
+    def __call__(self, texts: Sequence[str], off_topic: int | None) -> tuple[Scores, Mapping[str, NDArray[np.float64]]]:
         """As of the second; distances know nothing of a class that is off topic."""
         said, nearest = self.members(self.encoder(texts))
         return said, {"nearest_pretrained_3": nearest}
@@ -232,27 +229,19 @@ class Members:
         asked(self.names, np.arange(len(texts)))
         return asked.opinions
 
-    def judge(
-        self, texts: Sequence[str], decision: Decision, brief: Sequence[bool] = (), ahead: Executor | None = None
-    ) -> tuple[Opinions, Scores]:
+    def judge(self, texts: Sequence[str], decision: Decision, brief: Sequence[bool] = ()) -> tuple[Opinions, Scores]:
         """What was said about the texts, the dear members asked only where the cheap ones leave one open (and about
-        `brief` ones not at all), and the (texts, classes) chances that come of it; `ahead` as of `_Asking`."""
-        asked = _Asking(self, texts, ahead)
+        `brief` ones not at all), and the (texts, classes) chances that come of it."""
+        asked = _Asking(self, texts)
         fused = decision.through(len(texts), len(self.labels), asked, brief)
         return asked.opinions, fused
 
 
 class _Asking:
-    """One batch of texts on its way through the members; each member sees a text once at most.
+    """One batch of texts on its way through the members; each member sees a text once at most."""
 
-    Args:
-        ahead: threads for whom nothing else is to be done. While BERT reads a text, the second one reads it in them,
-            and while that one does, the third encoder; what turns out not to be needed is forgotten.
-    """
-
-    def __init__(self, members: Members, texts: Sequence[str], ahead: Executor | None = None) -> None:
-        self.members, self.texts, self.names, self._ahead = members, texts, members.names, ahead
-        self._begun: dict[str, tuple[Rows, Future[Said]]] = {}
+    def __init__(self, members: Members, texts: Sequence[str]) -> None:
+        self.members, self.texts, self.names = members, texts, members.names
         rows, classes = len(texts), len(members.labels)
         self.off_topic = off_topic_of(members.labels)
         self._asked: set[str] = set()
@@ -266,7 +255,6 @@ class _Asking:
         for step in ((NGRAMS,), (LIGHT,), LIGHT_PRETRAINED, (BERT,), PRETRAINED, SECOND, THIRD, (GPT2,)):
             if step[0] in names and step[0] not in self._asked:
                 self._asked.add(step[0])
-                self._begin(NEXT.get(step[0], ""), rows)
                 self._ask(step, rows)
         places = [self.names.index(name) for name in names]
         return np.asarray(self.opinions.scores[places][:, rows])
@@ -290,27 +278,12 @@ class _Asking:
         elif step == LIGHT_PRETRAINED and members.light:
             light = members.light
             self._pretrained(step, rows, LIGHT, light.encoder, light.linear, light.neighbours)
-        elif step[0] in self._begun:
-            read, future = self._begun.pop(step[0])
-            (said, signs), still = future.result(), np.isin(read, rows)
-            self._put(step, read[still], said[:, still], {name: values[still] for name, values in signs.items()})
-        elif other := self._other(step[0]):
-            rows = _readable(self.texts, rows, other.english_only)
-            if len(rows):
-                self._put(step, rows, *other([self.texts[row] for row in rows.tolist()], self.off_topic))
-
-    def _begin(self, name: str, rows: Rows) -> None:
-        """Let the encoder whose first member is `name` read these texts in another thread."""
-        other = self._other(name)
-        if self._ahead is None or other is None or name in self._begun:
-            return
-        rows = _readable(self.texts, rows, other.english_only)
-        if len(rows):
-            texts = [self.texts[row] for row in rows.tolist()]
-            self._begun[name] = rows, self._ahead.submit(other, texts, self.off_topic)
-
-    def _other(self, name: str) -> Second | Third | None:
-        return {SECOND[0]: self.members.second, THIRD[0]: self.members.third}.get(name)
+        else:
+            other = {SECOND[0]: members.second, THIRD[0]: members.third}.get(step[0])
+            if other:
+                rows = _readable(self.texts, rows, other.english_only)
+                if len(rows):
+                    self._put(step, rows, *other([self.texts[row] for row in rows.tolist()], self.off_topic))
 
     def _encode(self, name: str, encoder: OnnxEncoder, texts: Sequence[str], rows: Rows) -> Encoded:
         """What the tuned encoder says about these texts."""
@@ -414,27 +387,21 @@ class IntentModel:
         seen = Seen(stored.json("seen.json")) if "seen.json" in stored.manifest.files else None
         return cls(members, Decision.from_json(stored.json("decision.json")), stored.manifest.version, seen)
 
-    def predict(
-        self, texts: Sequence[str], parts: Sequence[str] = (), ahead: Executor | None = None
-    ) -> list[IntentPrediction]:
+    def predict(self, texts: Sequence[str], parts: Sequence[str] = ()) -> list[IntentPrediction]:
         """One prediction a text, in order, and then one for each of the `parts` of texts, which the cheapest members
         judge alone. (Of 67 messages with two wishes 59 are read right so, and 57 when BERT is asked where they are
         unsure; of 685 with one, 6 are cut in two, and 11.)"""
         every = [*texts, *parts]
         known = [self.seen.label(text) for text in every]
         new = [number for number, label in enumerate(known) if label is None]
-        brief = [number >= len(texts) for number in new]
-        judged = iter(self.judge([every[number] for number in new], brief, ahead))
+        judged = iter(self.judge([every[number] for number in new], [number >= len(texts) for number in new]))
         return [next(judged) if label is None else _known(label) for label in known]
 
-    def judge(
-        self, texts: Sequence[str], brief: Sequence[bool] = (), ahead: Executor | None = None
-    ) -> list[IntentPrediction]:
-        """What the models say, whether a text was seen before or not; `brief` as in `Decision.through`, `ahead` as of
-        `_Asking`."""
+    def judge(self, texts: Sequence[str], brief: Sequence[bool] = ()) -> list[IntentPrediction]:
+        """What the models say, whether a text was seen before or not; `brief` as in `Decision.through`."""
         if not texts:
             return []
-        opinions, fused = self.members.judge(texts, self.decision, brief, ahead)
+        opinions, fused = self.members.judge(texts, self.decision, brief)
         in_scope = self.in_scope(opinions, fused)
         return [self._prediction(row, opinions, fused, float(in_scope[row])) for row in range(len(texts))]
 

@@ -1,10 +1,7 @@
 """The models a running nlu process holds, and how newer ones take their place."""
 
 import logging
-import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,6 @@ from nlu_models.reply import ReplyWriter
 log = logging.getLogger(__name__)
 
 Names = Callable[[], Gazetteer]
-READ_AHEAD = 2  # threads: the second and the third encoder
 
 
 class Models:
@@ -31,9 +27,6 @@ class Models:
     def __init__(self, folder: Path, names: Names, *, threads: int = 1, device: str = "cpu") -> None:
         self.folder, self.names, self.threads, self.device = folder, names, threads, device
         self._refused: set[str] = set()
-        self._under_way, self._lock = 0, threading.Lock()
-        several = device == "cpu" and len(os.sched_getaffinity(0)) > 1
-        self._ahead = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="ahead") if several else None
         self._alone = IntentModel.load(folder / intent.KIND, threads=threads, device=device)
         self.writer = self._load_writer()
         self.parser = Parser(with_gpt2(self._alone, self.writer, folder / reply.KIND), names())
@@ -48,16 +41,7 @@ class Models:
         return cls(folder, names, threads=threads, device="cuda" if device in ("cuda", "auto") and _cuda() else "cpu")
 
     def parse(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """As `Parser.parse`; one message alone is read by several encoders at a time, as long as nobody else waits for
-        the cores."""
-        with self._lock:
-            self._under_way += 1
-            alone = len(texts) == 1 and self._under_way == 1
-        try:
-            return self.parser.parse(texts, self._ahead if alone else None)
-        finally:
-            with self._lock:
-                self._under_way -= 1
+        return self.parser.parse(texts)
 
     def approved(self, answer: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any] | None:
         """The draft that goes with a parse: only for intents that need no facts, from what the shop approved."""

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -35,15 +34,11 @@ class Parser:
         others = [name for (kind, _), written in names if kind != "brand" for name in written]
         return Things.of(others, brands, well_known(self.model.seen.to_json()))
 
-    def parse(self, texts: Sequence[str], ahead: Executor | None = None) -> list[dict[str, Any]]:
-        """Parse a batch; several wishes of one message are judged in the same pass over the models.
-
-        Args:
-            ahead: idle threads, in which dear members may read what they are perhaps not asked about.
-        """
+    def parse(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Parse a batch; several wishes of one message are judged in the same pass over the models."""
         cut = [wishes.pieces(text) for text in texts]
         parts = [piece.text for found in cut if len(found) > 1 for piece in found]
-        predictions = self._judged(texts, parts, ahead)
+        predictions = self._judged(texts, parts)
         answers, at = [], len(texts)
         for text, found, whole in zip(texts, cut, predictions, strict=False):
             several = predictions[at : at + len(found)] if len(found) > 1 else []
@@ -51,13 +46,13 @@ class Parser:
             answers.append(self._answer(text, whole, found, several))
         return answers
 
-    def _judged(self, texts: Sequence[str], parts: Sequence[str], ahead: Executor | None) -> list[IntentPrediction]:
+    def _judged(self, texts: Sequence[str], parts: Sequence[str]) -> list[IntentPrediction]:
         """As `IntentModel.predict`; what names a kind of thing that we sell is judged in both readings."""
         every = [*texts, *parts]
         plainer = {number: said for number, text in enumerate(every) if (said := self._things.plainer(text))}
         of_texts = [said for number, said in plainer.items() if number < len(texts)]
         of_parts = [said for number, said in plainer.items() if number >= len(texts)]
-        judged = self.model.predict([*texts, *of_texts], [*parts, *of_parts], ahead)
+        judged = self.model.predict([*texts, *of_texts], [*parts, *of_parts])
         whole, rest = judged[: len(texts)], judged[len(texts) + len(of_texts) :]
         found = [*whole, *rest[: len(parts)]]
         again = [*judged[len(texts) : len(texts) + len(of_texts)], *rest[len(parts) :]]

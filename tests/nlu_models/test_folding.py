@@ -1,14 +1,11 @@
 """The full recipe on tiny data: held-out opinions, refits, a second encoder, and what may not leak."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 
 from ensemble.stacking import OverlappingSplits
 from nlu_models import bert, branch, dataset, folding, training
 from nlu_models.dataset import Example
-from nlu_models.fusion import Cascade, Fusion
 from nlu_models.intent import MEMBERS, OFF_TOPIC, SECOND, THIRD, Decision, IntentModel, Opinions, as_served
 from nlu_models.scope import LEARNT, SIGNS
 from nlu_models.untuned import Vectors
@@ -159,6 +156,8 @@ def test_the_contrastive_loss_is_small_where_classes_lie_together():
 
 
 def test_the_second_stage_keeps_the_second_encoder_from_texts_the_first_members_settle(refitted):
+    from nlu_models.fusion import Cascade, Fusion
+
     labels, said = refitted.model.labels, refitted.opinions
     wanted = np.array([labels.index(example.label) for example in refitted.validation])
     full = Fusion.fit("average", said.names, said.scores, wanted)
@@ -175,39 +174,6 @@ def test_the_second_stage_keeps_the_second_encoder_from_texts_the_first_members_
     asked, _ = refitted.model.members.judge(english, decision)
     known = asked.scores[:4]
     assert (np.isnan(asked.scores[4]).all(axis=1) == middle.settles(known, middle.fusion(known))).all()
-
-
-@pytest.mark.parametrize("sure", [1.01, 0.0])
-def test_reading_ahead_changes_when_an_encoder_reads_and_nothing_that_is_said(refitted, sure):
-    wanted = np.array([refitted.model.labels.index(example.label) for example in refitted.validation])
-    full = Fusion.fit("average", refitted.opinions.names, refitted.opinions.scores, wanted)
-    stages = tuple(
-        Cascade(Fusion("average", names), confidence, asked)
-        for names, confidence, asked in (
-            (MEMBERS[:2], 1.01, MEMBERS[:2]),
-            (MEMBERS, 1.01, MEMBERS[2:]),
-            ((*MEMBERS, *SECOND), sure, SECOND),
-        )
-    )
-    decision, members = Decision(stages, full, None, 0.0), refitted.model.members
-    with Watched(2) as ahead:
-        for text in ["where order parcel track", "cancel the purchase please", "订单 哪里 物流 快递"]:
-            plain, chances = members.judge([text], decision)
-            said, again = members.judge([text], decision, (), ahead)
-            np.testing.assert_array_equal(again, chances)
-            np.testing.assert_array_equal(said.scores, plain.scores)
-            assert said.more.keys() == plain.more.keys()
-            for name, values in plain.more.items():
-                np.testing.assert_array_equal(said.more[name], values)
-    assert ahead.began == 2 * 2  # the second and the third, of the two texts they can read
-
-
-class Watched(ThreadPoolExecutor):
-    began = 0
-
-    def submit(self, *given, **named):
-        self.began += 1
-        return super().submit(*given, **named)
 
 
 def test_int8_is_fitted_to_texts_it_is_not_measured_on_and_never_to_a_handful_of_names():

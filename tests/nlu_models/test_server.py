@@ -17,7 +17,6 @@ from nlu_models import training
 from nlu_models.batching import Batcher, Full
 from nlu_models.gazetteer import Gazetteer
 from nlu_models.models import Models
-from nlu_models.parse import Parser
 from nlu_models.server import make_app
 
 NOTHING_NAMED = Gazetteer()
@@ -235,24 +234,6 @@ def test_drafts_are_warmed_up_in_both_languages_before_anybody_waits(own_models)
     models.writer = Writer()
     models.warm()
     assert asked == [("en", False), ("en", True), ("zh", False), ("zh", True)]
-
-
-def test_encoders_read_ahead_for_one_message_alone(own_models, monkeypatch):
-    models = Models.load(own_models, no_names, device="cpu")
-    models._ahead = ahead = object()  # a machine with several cores
-    given = []
-
-    def parse(texts, threads):
-        given.append(threads)
-        if texts == ["first"]:
-            models.parse(["another, meanwhile"])
-        return [{} for _ in texts]
-
-    monkeypatch.setattr(Parser, "parse", lambda self, texts, threads: parse(texts, threads))
-    models.parse(["first"])
-    models.parse(["one", "two"])
-    models.parse(["last"])
-    assert given == [ahead, None, None, ahead]
 
 
 def test_two_workers_share_what_waits_and_answer_everybody():
