@@ -54,7 +54,7 @@ const ZH = {
   kinds: { return: "退货", exchange: "换货" }, risk: "风险", bands: { low: "低", review: "待审", high: "高" }, score: "分数",
   actions: { cancel: "取消订单", cancel_after_shipping: "发货后取消", change_address: "修改地址", change_items: "修改商品", change_payment: "更改付款方式", change_shipping: "更改配送方式", return: "退货", exchange: "换货", refund_without_return: "仅退款", order: "订单" },
   names: {
-    affirm: "确认", ask_faq: "常见问题", bot_challenge: "询问是否机器人", cancel_order: "取消订单", change_address: "修改地址", change_items: "修改商品",
+    affirm: "确认", ask_faq: "常见问题", bot_challenge: "询问是否机器人", cancel_order: "取消订单", cancel_return: "撤销退换货", change_address: "修改地址", change_items: "修改商品",
     change_language: "切换语言", change_payment: "更改付款方式", change_shipping: "更改配送方式", check_price: "询问价格", check_stock: "询问库存",
     chitchat: "闲聊", compare_products: "比较商品", complaint: "投诉", correct: "更正", create_account: "注册账户", delete_account: "注销账户",
     delivery_options: "配送方式", delivery_time: "配送时间", deny: "否认", edit_account: "修改资料", exchange_order: "换货", gift_card: "礼品卡",
