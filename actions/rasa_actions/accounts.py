@@ -59,7 +59,7 @@ class CreateAccount(WishForm):
             raise FormEnds(Answer.response("utter_already_account"))
         yield TextStep("name", "utter_ask_name", most=80)
         yield NewEmailStep("utter_ask_new_email")
-        yield ConfirmStep(self.read_back)
+        yield ConfirmStep(self.read_back, self.intent)
 
     def read_back(self, turn: Turn) -> Answer:
         facts = {"name": turn.value("name"), "email": turn.value("address_typed")}
@@ -136,7 +136,7 @@ class EditAccount(WishForm):
         else:
             customer = customer_view(turn)
             yield AddressStep(customer.addresses[0] if customer.addresses else {"name": customer.name})
-        yield ConfirmStep(self.read_back)
+        yield ConfirmStep(self.read_back, self.intent)
 
     def read_back(self, turn: Turn) -> Answer:
         before, after = self._values(turn)
@@ -175,7 +175,7 @@ class DeleteAccount(WishForm):
     intent = "delete_account"
 
     def steps(self, turn: Turn) -> Iterator[Step]:
-        yield ConfirmStep(self.read_back)
+        yield ConfirmStep(self.read_back, self.intent)
 
     def read_back(self, turn: Turn) -> Answer:
         with turn.call.services.readers() as session:
@@ -214,7 +214,7 @@ class Newsletter(WishForm):
             Choice("on", call.pick("Subscribe", "订阅"), r"(?<!un)\bsub|sign (me )?up|join|(?<!退)订阅(?!.*取消)"),
         ]
         yield ChoiceStep("wanted", "utter_ask_newsletter", choices)
-        yield ConfirmStep(lambda turn: Answer.response(f"utter_confirm_newsletter_{turn.value('wanted')}"))
+        yield ConfirmStep(lambda turn: Answer.response(f"utter_confirm_newsletter_{turn.value('wanted')}"), self.intent)
 
     def finish(self, turn: Turn) -> Answer:
         call, wanted = turn.call, turn.value("wanted") == "on"
@@ -300,7 +300,7 @@ class Review(WishForm):
         yield StarsStep()
         only_stars = button(call.pick("Only the stars", "只打星"), "inform", choice="no_text")
         yield ReviewTextStep("text", "utter_ask_review_text", buttons=[only_stars])
-        yield ConfirmStep(self.read_back)
+        yield ConfirmStep(self.read_back, self.intent)
 
     def read_back(self, turn: Turn) -> Answer:
         text = f"“{turn.value('text')}”" if turn.value("text") else ""

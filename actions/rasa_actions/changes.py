@@ -91,7 +91,7 @@ class OrderChange(WishForm):
         yield self.order_step(turn)
         self.allowed(turn)
         yield from self.details(turn)
-        yield ConfirmStep(self.read_back)
+        yield ConfirmStep(self.read_back, self.intent)
         if turn.value("step_up_sent"):
             yield StepUpStep()
 

@@ -14,6 +14,7 @@ from actions.rasa_actions import wording
 from actions.rasa_actions.answer import Answer, button
 from actions.rasa_actions.forms import FormEnds, Problem, Step, Turn
 from actions.rasa_actions.named_lines import everything_but, lines_named, mentions, without_wanted
+from actions.rasa_actions.skills import FORM_INTENTS
 from actions.rasa_actions.spoken import position
 from actions.rasa_actions.spoken_options import options_said
 
@@ -414,17 +415,41 @@ REASON_WORDS = {
 }
 
 
+# What a form does, as somebody says who does not want it: "don't cancel it" sounds like the wish to cancel.
+_VERBS = {
+    "cancel_order": r"cancel|stop|取消|撤",
+    "cancel_return": r"cancel|withdraw|stop|取消|撤",
+    "return_order": r"return|send|退",
+    "exchange_order": r"exchange|swap|换",
+    "reorder": r"order|buy|下单|买",
+    "delete_account": r"delete|close|删|注销",
+}
+_BEFORE = r"^\W*(?:(?:actually|oh|no|nope|wait|stop|sorry|please|ok|then|hm+)\W+)"
+_KEEP = re.compile(_BEFORE + r"+(?:keep|leave)(?:\s+\w+){0,4}\W*$|^\W*保留\w{0,6}\W*$", re.I)
+
+
+def unwanted(text: str, intent: str) -> bool:
+    """Whether a message says only that what the form of `intent` does is not to be done."""
+    verbs = _VERBS.get(intent, r"change|改|换")
+    english = rf"{_BEFORE}*(?:do not|don'?t|rather not)\s+(?:{verbs}|do)(?:\s+\w+){{0,3}}\W*$"
+    chinese = rf"^\W*(?:等等|等下|还是|先|那|请)?(?:不用|不要|不必|别|不)(?:{verbs})\w{{0,5}}\W*$"
+    return bool(_KEEP.search(text) or re.search(f"{english}|{chinese}", text, re.I))
+
+
 class ConfirmStep(Step):
     """The read-back: what would happen, in full, and "shall I?". Only a yes goes on."""
 
     name = "confirmed"
+    mistaken_for = FORM_INTENTS
 
-    def __init__(self, read_back: Callable[[Turn], Answer]) -> None:
-        self.read_back = read_back
+    def __init__(self, read_back: Callable[[Turn], Answer], intent: str) -> None:
+        self.read_back, self.intent = read_back, intent
 
     def read(self, turn: Turn, *, asked: bool) -> bool | None:
         if not asked or turn.changed:  # a yes or a no to something else than what is wished now
             return None
+        if unwanted(turn.call.text, self.intent):
+            raise FormEnds(Answer.response("utter_nothing_changed"))
         if turn.call.intent == "affirm":
             return True
         if turn.call.intent == "deny" and len(turn.call.entities) == 0 and not _OTHER.search(turn.call.text):

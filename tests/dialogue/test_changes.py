@@ -314,3 +314,34 @@ def test_what_cannot_be_bought_again_is_called_what_the_customer_calls_it(desk: 
         session.get_one(Variant, "stove").stock = 0
     talk = desk.talk("anna", language="zh")
     assert "目前都无法购买：余烬炉" in talk("K-100004 再买一次", "reorder", order_number="K-100004")
+
+
+@pytest.mark.parametrize(
+    ("wish", "text", "heard"),
+    [
+        ("cancel_order", "no wait, don't cancel it", "cancel_order"),
+        ("cancel_order", "先别取消", "cancel_order"),
+        ("return_order", "不退了", "cancel_return"),
+        ("return_order", "actually no, keep it", "correct"),
+        ("return_order", "不用退了", "cancel_order"),
+    ],
+)
+def test_not_doing_it_sounds_like_the_wish_and_is_a_no(desk: Desk, wish: str, text: str, heard: str) -> None:
+    talk = desk.talk("anna")
+    if wish == "cancel_order":
+        talk("cancel K-100001, I ordered by mistake", wish, order_number="K-100001")
+    else:
+        talk("return the jacket of K-100003, it is damaged", wish, order_number="K-100003")
+        talk("original payment", "inform")
+    assert talk.active_loop == f"{wish}_form"
+    assert "othing" in talk(text, heard)
+    assert talk.active_loop is None
+    assert talk.order("K-100001").status == "pending"
+
+
+def test_the_wish_said_again_is_no_misunderstanding(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    first = talk("cancel K-100001, I ordered by mistake", "cancel_order", order_number="K-100001")
+    assert talk("cancel my order please", "cancel_order") == first
+    assert talk("please cancel it", "cancel_order") == first
+    assert "is cancelled" in talk("yes", "affirm")
