@@ -15,7 +15,7 @@ from ensemble.calibration import softmax
 from ensemble.combine import Scores
 from nlu_models import bert, onnx_encoder, scope
 from nlu_models.members import LinearOnVectors, Neighbours
-from nlu_models.onnx_encoder import FILES, OnnxEncoder
+from nlu_models.onnx_encoder import FILES, TUNED_FILES, OnnxEncoder
 
 Rows = NDArray[np.int64]
 FEW = 20  # examples an intent: below this the few-shot recipe is used
@@ -168,14 +168,20 @@ def export(
     rows: Rows,
     tolerance: float,
     say: Callable[[str], None],
+    frozen: bool = True,
 ) -> OnnxEncoder:
     """Write the files that are served and load them; int8 stays only if it is as good on `rows` as what was tuned.
 
     As good is as right, but for `tolerance`, or as sure of the right labels, but for `LOSS_TOLERANCE`: of a few hundred
     texts a dozen that were undecided may change sides (a point of accuracy either way), while the loss hardly moves.
+
+    Args:
+        frozen: whether the branch as it was pretrained is served, too.
     """
-    onnx_encoder.export(texts.parts, branch.tuned, folder, precision=precision, texts=smoothed_on(texts, rows))
-    served = OnnxEncoder({name: folder / name for name in FILES}, threads=threads)
+    files = {name: folder / name for name in (FILES if frozen else TUNED_FILES)}
+    known = smoothed_on(texts, rows)
+    onnx_encoder.export(texts.parts, branch.tuned, folder, precision=precision, texts=known, frozen=frozen)
+    served = OnnxEncoder(files, threads=threads)
     rows = rows[texts.readable[rows]]
     if precision != "int8" or not len(rows):
         return served
@@ -189,8 +195,8 @@ def export(
     if small[0] >= exact[0] - tolerance or small[1] <= exact[1] * (1 + LOSS_TOLERANCE):
         return served
     say("int8 loses too much: serving float32")
-    onnx_encoder.export(texts.parts, branch.tuned, folder, precision="float32")
-    return OnnxEncoder({name: folder / name for name in FILES}, threads=threads)
+    onnx_encoder.export(texts.parts, branch.tuned, folder, precision="float32", frozen=frozen)
+    return OnnxEncoder(files, threads=threads)
 
 
 def smoothed_on(texts: Texts, rows: Rows) -> list[str]:

@@ -133,11 +133,12 @@ def opinions(
             continue
         one, suffix = said[name], SUFFIXES[name]
         said_by |= zip(members, (one.tuned, one.linear, one.neighbours), strict=False)
+        if name == "second":
+            more |= {f"energy{suffix}": one.energy, f"nearest{suffix}": one.nearest}
+            continue
         more |= {f"nearest_pretrained{suffix}": one.nearest_pretrained, f"elsewhere{suffix}": one.elsewhere}
         if name != BERT:  # its own are no further signs
             more[f"energy{suffix}"] = one.energy
-        if name == "second":
-            more[f"nearest{suffix}"] = one.nearest
     if vectors is not None and fitted.third is not None:
         scores, signs = fitted.third.opinions(vectors, held, SUFFIXES["third"])
         said_by |= zip(THIRD, scores, strict=True)

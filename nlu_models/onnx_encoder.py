@@ -2,7 +2,8 @@
 
 lower.onnx     token numbers -> hidden states; run once a text
 tuned.onnx     hidden states -> unit vectors and logits of the fine-tuned branch; run on every text
-frozen.onnx    hidden states -> unit vectors as pretrained; run only on texts the cheap members leave open
+frozen.onnx    hidden states -> unit vectors as pretrained; run only on texts the cheap members leave open. An encoder
+               of which nobody asks for them goes without.
 """
 
 import json
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 FILES = ("lower.onnx", "tuned.onnx", "frozen.onnx", "tokenizer.json", "encoder.json")
+TUNED_FILES = tuple(name for name in FILES if name != "frozen.onnx")
 OPSET = 17
 PADDED = 1.25
 
@@ -54,12 +56,13 @@ class Encoded:
 
 
 class OnnxEncoder:
-    """Loads the five files; safe to call from several threads (ONNX Runtime sessions are)."""
+    """Loads the files; safe to call from several threads (ONNX Runtime sessions are)."""
 
     def __init__(self, files: Mapping[str, Path], *, threads: int = 1, device: str = "cpu") -> None:
         self.facts = EncoderFacts(**json.loads(files["encoder.json"].read_text(encoding="utf-8")))
         self.tokenizer = tokenizer_of(files["tokenizer.json"], self.facts.max_tokens)
-        self.lower, self.tuned, self.frozen = (session(files[name], threads, device) for name in FILES[:3])
+        self.lower, self.tuned = (session(files[name], threads, device) for name in FILES[:2])
+        self.frozen = session(files[FILES[2]], threads, device) if FILES[2] in files else None
 
     def encode(self, texts: Sequence[str], *, batch: int = 16) -> Encoded:
         """Run the lower part and the tuned branch, texts of like length together."""
@@ -140,9 +143,15 @@ def session(path: Path, threads: int, device: str) -> Any:
 
 
 def export(
-    parts: "Parts", model: "TunedUpper", folder: Path, *, precision: str = "int8", texts: Sequence[str] = ()
+    parts: "Parts",
+    model: "TunedUpper",
+    folder: Path,
+    *,
+    precision: str = "int8",
+    texts: Sequence[str] = (),
+    frozen: bool = True,
 ) -> None:
-    """Write the five files of a fine-tuned encoder into `folder`.
+    """Write the files of a fine-tuned encoder into `folder`, `frozen.onnx` only where it is asked for.
 
     Args:
         texts: what int8 is fitted to, as the encoder will read it; a few hundred are enough.
@@ -159,6 +168,8 @@ def export(
     mask = torch.ones((2, 5), dtype=torch.long)
     hidden = torch.zeros((2, 5, parts.width))
     feeds = _feeds(parts, texts) if precision == "int8" and texts and not parts.in_int8 else []
+    if not frozen:
+        del modules["frozen"]
     for name, module in modules.items():
         first = ("ids", torch.full((2, 5), 4, dtype=torch.long)) if name == "lower" else ("hidden", hidden)
         outputs = {"lower": ["states"], "tuned": ["vectors", "logits"], "frozen": ["vectors"]}[name]

@@ -24,7 +24,7 @@ MORE = (
     "nearest_pretrained",
     "energy_2",
     "nearest_2",
-    "nearest_pretrained_2",
+    "nearest_pretrained_2",  # nobody gives it any more; a stored scope knows its signs by their places
     "nearest_pretrained_3",
     "nearest_pretrained_light",
     "energy_light",
@@ -32,7 +32,6 @@ MORE = (
 # what the nearest one would be without the text's own intent; known where texts are held out
 ELSEWHERE = {
     "nearest_pretrained": "elsewhere",
-    "nearest_pretrained_2": "elsewhere_2",
     "nearest_pretrained_3": "elsewhere_3",
     "nearest_pretrained_light": "elsewhere_light",
 }

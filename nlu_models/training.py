@@ -36,7 +36,7 @@ from nlu_models.intent import (
     signs_of,
     steps,
 )
-from nlu_models.onnx_encoder import FILES
+from nlu_models.onnx_encoder import FILES, TUNED_FILES
 from nlu_models.scope import ELSEWHERE, Scope
 from nlu_models.seen import Seen
 from nlu_models.untuned import FILES as UNTUNED_FILES
@@ -296,10 +296,12 @@ def _members(
             rows=checked[:2000],
             tolerance=settings.tolerance,
             say=lambda text, name=name: say(f"{name}: {text}"),  # type: ignore[misc]
+            frozen=name != "second",
         )
-        files |= {f"{place}encoder/{file}": work / name / file for file in FILES}
-        files[f"{place}linear.npz"] = arrays_to(one.linear.arrays())
-        files[f"{place}neighbours.npz"] = arrays_to(one.neighbours.arrays())
+        files |= {f"{place}encoder/{file}": work / name / file for file in (FILES if name != "second" else TUNED_FILES)}
+        if name != "second":
+            files[f"{place}linear.npz"] = arrays_to(one.linear.arrays())
+            files[f"{place}neighbours.npz"] = arrays_to(one.neighbours.arrays())
         if name != LIGHT:  # how near the tuned ones are is no sign that the light one gives
             files[f"{place}tuned.npz"] = arrays_to(one.close.arrays())
     first, light, second = final.branches[BERT], final.branches.get(LIGHT), final.branches.get("second")
@@ -307,7 +309,7 @@ def _members(
     if light:
         made = replace(made, light=Light(served[LIGHT], light.linear, light.neighbours))
     if second:
-        other = Second(served["second"], second.linear, second.neighbours, second.close, second_english_only)
+        other = Second(served["second"], second.close, second_english_only)
         made = replace(made, second=other)
         files["second/second.json"] = json.dumps({"english_only": second_english_only}).encode()
     return made, files

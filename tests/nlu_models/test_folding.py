@@ -1,8 +1,11 @@
 """The full recipe on tiny data: held-out opinions, refits, a second encoder, and what may not leak."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ensemble.artifact import ArtifactError
 from ensemble.stacking import OverlappingSplits
 from nlu_models import bert, branch, dataset, folding, training
 from nlu_models.dataset import Example
@@ -189,3 +192,11 @@ def test_int8_is_fitted_to_texts_it_is_not_measured_on_and_never_to_a_handful_of
     assert len(branch.smoothed_on(texts(320), held)) >= branch.SMOOTHED_ON, "twenty names are left: all texts are used"
     some = np.arange(400) % 2 == 0
     assert branch.smoothed_on(texts(400, some), np.arange(0)) == [f"text {number}" for number in range(0, 400, 2)]
+
+
+def test_a_model_with_a_linear_model_on_its_second_encoder_is_refused_with_the_remedy(refitted, tmp_path):
+    assert {name for name in refitted.files if name.startswith("second/encoder/frozen")} == set()
+    files = {**refitted.files, "second/linear.npz": b"of earlier days"}
+    training.save(replace(refitted, files=files), tmp_path / "intent", data_sha256="tiny", metrics={})
+    with pytest.raises(ArtifactError, match=r"intent was made by an earlier Kefu: a linear .*run `kefu train nlu`"):
+        IntentModel.load(tmp_path / "intent")
