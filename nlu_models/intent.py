@@ -154,8 +154,8 @@ class Decision:
 @dataclass(frozen=True)
 class Second:
     """Another BERT, of which only the fine-tuned branch is read; it errs elsewhere. (A linear model on what it was
-    before took a quarter of its time and added nothing: log loss of all members out of fold on BANKING77 0.2417 with and
-    without it, on SOFMattress 0.2515 and 0.2508.)
+    before took a quarter of its time and added nothing: log loss of all members out of fold on BANKING77 0.2417 with
+    and without it, on SOFMattress 0.2515 and 0.2508.)
 
     `english_only`: it cannot read Chinese, and has no opinion on it.
     """
