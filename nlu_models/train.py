@@ -31,7 +31,7 @@ GATE_DATA = PROJECT / "tests" / "benchmarks" / "data"
 # The full size: another BERT that errs elsewhere. MiniLM tuned in all its layers is right on 0.917 of HWU64's test,
 # offline-large in its upper two on 0.911, at five times the work.
 SECOND_OF = {"offline": "offline-en", "offline-en": "offline", "offline-large": "offline"}
-LAYOUT = "5"  # raise when the trained files change: it is part of the checksum that training skips by
+LAYOUT = "6"  # raise when the trained files change: it is part of the checksum that training skips by
 
 
 def main(argv: Sequence[str] | None = None) -> int:
