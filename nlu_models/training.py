@@ -287,6 +287,7 @@ def _members(
     files: dict[str, bytes | Path] = {"ngrams.npz": arrays_to(final.ngrams.arrays())}
     for name, texts in seen.items():
         one, place = final.branches[name], "" if name == BERT else f"{name}/"
+        pretrained = name != "second"  # of which only the fine-tuned branch is asked
         served[name] = branch.export(
             texts,
             one,
@@ -296,10 +297,10 @@ def _members(
             rows=checked[:2000],
             tolerance=settings.tolerance,
             say=lambda text, name=name: say(f"{name}: {text}"),  # type: ignore[misc]
-            frozen=name != "second",
+            frozen=pretrained,
         )
-        files |= {f"{place}encoder/{file}": work / name / file for file in (FILES if name != "second" else TUNED_FILES)}
-        if name != "second":
+        files |= {f"{place}encoder/{file}": work / name / file for file in (FILES if pretrained else TUNED_FILES)}
+        if pretrained:
             files[f"{place}linear.npz"] = arrays_to(one.linear.arrays())
             files[f"{place}neighbours.npz"] = arrays_to(one.neighbours.arrays())
         if name != LIGHT:  # how near the tuned ones are is no sign that the light one gives
