@@ -244,8 +244,8 @@ class WishForm(ShopAction):
             again = self._corrected(turn)
             if again is not None:
                 return again
-        if call.intent == self.intent and call.confidence >= SURE:  # the wish once more: the question comes again
-            return self._asking(turn, step)
+        if step.name == "confirmed" and call.intent == self.intent and call.confidence >= SURE:
+            return self._asking(turn, step)  # the wish once more, neither yes nor no
         if looks_like_question(call.text):
             found = answer_from_documents(call)
             if found is not None:

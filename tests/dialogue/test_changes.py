@@ -345,3 +345,11 @@ def test_the_wish_said_again_is_no_misunderstanding(desk: Desk) -> None:
     assert talk("cancel my order please", "cancel_order") == first
     assert talk("please cancel it", "cancel_order") == first
     assert "is cancelled" in talk("yes", "affirm")
+
+
+def test_an_answer_that_only_sounds_like_the_wish_still_leads_to_a_person(desk: Desk) -> None:
+    talk = desk.talk("anna")
+    talk("I want to return something of K-100003", "return_order", order_number="K-100003")
+    assert "didn't get that" in talk("well, the broken thing goes back", "return_order")
+    talk("the broken thing, send it back", "return_order")
+    assert talk.handoff["reason"] == "not_understood"
