@@ -162,6 +162,12 @@ def returned_quantities(returns: Iterable[ReturnRequest]) -> dict[str, int]:
     return counts
 
 
+def numbers_of(returns: Iterable[ReturnRequest], line_id: str) -> list[str]:
+    """The numbers of the returns and exchanges, `VOID` ones apart, that this line is part of."""
+    counted = [each for each in returns if each.status not in VOID]
+    return [each.number for each in counted if any(part["line_id"] == line_id for part in each.lines)]
+
+
 def has_left(order: Order) -> bool:
     """True when any parcel of the order is on its way or further."""
     return order.status in ("shipped", "delivered") or any(each.status in LEFT for each in order.shipments)

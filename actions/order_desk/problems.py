@@ -102,7 +102,7 @@ def _parts(
         line = line_of(order, change.line_id)
         quantity = quantity_of(change, line, used)
         if isinstance(quantity, Refusal):
-            return Refusal("already_returned", {"name": line.name, "returns": [each.number for each in returns]})
+            return Refusal("already_returned", {"name": line.name, "returns": lookup.numbers_of(returns, line.id)})
         used[line.id] = used.get(line.id, 0) + quantity
         parts.append((line, quantity))
     return parts

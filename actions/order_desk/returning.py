@@ -289,7 +289,7 @@ def _parts(
     for change in lines:
         line = line_of(order, change.line_id)
         if used.get(line.id, 0) >= line.quantity:
-            return Refusal("already_returned", {"name": line.name, "returns": [each.number for each in returns]})
+            return Refusal("already_returned", {"name": line.name, "returns": lookup.numbers_of(returns, line.id)})
         quantity = quantity_of(change, line, used)
         if isinstance(quantity, Refusal):
             return quantity

@@ -50,6 +50,16 @@ def test_what_was_withdrawn_can_be_asked_for_again(shop) -> None:
     assert shop.do(returning.return_lines, "K-1003", [BOOT], "wrong_size", request_id="m4").kind == "done"
 
 
+def test_who_asks_twice_hears_of_the_return_that_counts_not_of_a_withdrawn_one(shop) -> None:
+    shop.policy("returns_per_order", 5)
+    shop.policy("returns_and_exchanges_per_order", 5)
+    shop.do(returning.return_lines, "K-1003", [BOOT], "wrong_size", request_id="m1")
+    shop.do(withdrawing.withdraw, "K-1003", request_id="m2")
+    number = shop.do(returning.return_lines, "K-1003", [BOOT], "wrong_size", request_id="m3").facts["return_number"]
+    outcome = shop.do(returning.return_lines, "K-1003", [BOOT], "wrong_size", request_id="m4")
+    assert (outcome.code, outcome.facts["returns"]) == ("already_returned", [number])
+
+
 def test_a_withdrawn_exchange_gives_back_what_it_charged_and_what_it_set_aside(shop) -> None:
     paid, stock, balance = shop.order("K-1003").total_minor, shop.stock("boot-43"), shop.balance("ada-gift")
     outcome = shop.do(returning.exchange_lines, "K-1003", [DEARER], "ada-gift", request_id="m1")
