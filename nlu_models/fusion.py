@@ -21,8 +21,11 @@ Labels = NDArray[np.int64]
 BLEND = "blend"
 BLENDED = ("average", "weighted", "stacked")
 WAYS = ("average", "weighted", "vote", "stacked", BLEND)
+# that a stage may ask for
+CONFIDENCES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
 NOISE = 2.0  # standard errors
 WORTH = 300  # texts settled early for one more that goes wrong; BANKING77 beside a third encoder: 985 for two
+UNSURE = 0.01  # share by which the log loss may grow for what does not go to the dearest encoder
 
 
 @dataclass(frozen=True)
@@ -104,17 +107,11 @@ def choose(
     Within the noise a choice is luck, and the mean of the ways is never far from the best of them. All trials are
     returned, the chosen one first.
     """
-    keys = list(groups) if groups is not None else [str(row) for row in range(len(labels))]
-    splits = stacking.folds(keys, min(5, len(set(keys))), seed=seed)
     trials, right = [], {}
     for way in (*members, *WAYS):
-
-        def fitted(train: Labels, held: Labels, way: str = way) -> Scores:
-            return Fusion.fit(way, members, scores[:, train], labels[train])(scores[:, held])
-
-        fused = stacking.out_of_fold(fitted, splits, len(labels))
-        trials.append(_trial(way, fused, labels))
+        fused = held_out(way, members, scores, labels, groups=groups, seed=seed)
         right[way] = fused.argmax(axis=1) == labels
+        trials.append(Trial(way, float(right[way].mean()), log_loss(fused, labels)))
     left = [trial for trial in trials if trial.way == BLEND or better(right[trial.way], right[BLEND])]
     best = max(left, key=lambda trial: (trial.accuracy, -trial.log_loss))
     trials.sort(key=lambda trial: (trial is not best, -trial.accuracy, trial.log_loss))
@@ -127,10 +124,28 @@ def better(right: NDArray[np.bool_], than: NDArray[np.bool_]) -> bool:
     return bool(gain.mean() > NOISE * gain.std() / np.sqrt(len(gain)))
 
 
-def _trial(way: str, fused: Scores, labels: Labels) -> Trial:
-    right = fused[np.arange(len(labels)), labels]
-    loss = float(-np.log(np.clip(right, SMALLEST, None)).mean())
-    return Trial(way, float((fused.argmax(axis=1) == labels).mean()), loss)
+def held_out(
+    way: str,
+    members: Sequence[str],
+    scores: Scores,
+    labels: Labels,
+    *,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Scores:
+    """(rows, classes) of one way, each row by a fusion fitted on four other fifths of the rows, groups kept whole."""
+    keys = list(groups) if groups is not None else [str(row) for row in range(len(labels))]
+
+    def fitted(train: Labels, held: Labels) -> Scores:
+        return Fusion.fit(way, members, scores[:, train], labels[train])(scores[:, held])
+
+    return stacking.out_of_fold(fitted, stacking.folds(keys, min(5, len(set(keys))), seed=seed), len(labels))
+
+
+def log_loss(chances: Scores, labels: Labels) -> float:
+    """Mean over the rows, in nats."""
+    right = chances[np.arange(len(labels)), labels]
+    return float(-np.log(np.clip(right, SMALLEST, None)).mean())
 
 
 @dataclass(frozen=True)
@@ -150,26 +165,38 @@ class Cascade:
 
     @classmethod
     def fit(
-        cls, members: Sequence[str], asked: Sequence[str], scores: Scores, labels: Labels, slow: Labels
+        cls,
+        members: Sequence[str],
+        asked: Sequence[str],
+        scores: Scores,
+        labels: Labels,
+        slow: Scores,
+        *,
+        before_dear: bool = False,
     ) -> "Cascade":
-        """The lowest confidence at which no more rows go wrong than with all members on every row; where there is none,
-        the one at which most are settled, each row that goes wrong for it counted as `WORTH` that are not.
+        """The stage that settles most rows while no more go wrong than with all members on every row; each row more
+        that does is counted as `WORTH` that are not settled.
 
         Args:
             members: those asked so far, the first axis of `scores`; `asked` are the ones this stage adds.
-            slow: (rows,) the answers of all members.
+            slow: (rows, classes) what all members come to.
+            before_dear: what is left open goes to the dearest encoder. Then sureness alone may settle a row, whether
+                the members agree or not, and rows may go wrong while the log loss is not `UNSURE` above that of all.
         """
         first = Fusion.fit("stacked" if len(members) > 1 else members[0], members, scores, labels)
-        fused, wrong_of_all = first(scores), int((slow != labels).sum())
+        fused, answers = first(scores), slow.argmax(axis=1)
+        wrong_of_all, allowed = int((answers != labels).sum()), UNSURE * log_loss(slow, labels)
         best, gain = cls(first, 1.01, tuple(asked)), 0  # never settled early
-        for confidence in (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995):
-            trial = cls(first, confidence, tuple(asked))
-            settled = trial.settles(scores, fused)
-            wrong = int((np.where(settled, fused.argmax(axis=1), slow) != labels).sum()) - wrong_of_all
-            if wrong <= 0:
-                return trial
-            if (saved := int(settled.sum()) - WORTH * wrong) > gain:
-                best, gain = trial, saved
+        for agreeing in (tuple(asked), ()) if before_dear else (tuple(asked),):
+            for confidence in CONFIDENCES:
+                trial = cls(first, confidence, agreeing)
+                settled = trial.settles(scores, fused)
+                chances = np.where(settled[:, None], fused, slow)
+                wrong = max(int((chances.argmax(axis=1) != labels).sum()) - wrong_of_all, 0)
+                if before_dear and log_loss(chances, labels) - log_loss(slow, labels) <= allowed:
+                    wrong = 0
+                if (saved := int(settled.sum()) - WORTH * wrong) > gain:
+                    best, gain = trial, saved
         return best
 
     def to_json(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from ensemble.calibration import expected_calibration_error
 from ensemble.combine import Scores
 from nlu_models import bert, branch, dataset, folding, language
 from nlu_models.dataset import Example
-from nlu_models.fusion import Cascade, Fusion, Trial, choose
+from nlu_models.fusion import BLEND, Cascade, Fusion, Trial, choose, held_out, log_loss
 from nlu_models.intent import (
     BERT,
     KIND,
     LIGHT,
     OFF_TOPIC,
+    SECOND,
+    SIGN_OF,
+    THIRD,
     Decision,
     IntentModel,
     Light,
@@ -62,6 +66,9 @@ class IntentConfig:
     most_visits: int = 0  # > 0: fewer epochs where there are many examples, so that so many are seen in all
     few_epochs: int = 0  # > 0: so many epochs where most intents have few examples, whose names then are examples too
     few_contrast: float = 0.0
+    spare: float = (
+        0.02  # a second or third encoder without which the log loss grows by less than this share goes unasked
+    )
     validation_share: float = 0.15
     refit: bool = False  # learn from the held-out rows as well, once everything is chosen
     top_up: int = 2  # epochs over all rows with which a refit goes on; 0: it starts anew
@@ -87,6 +94,7 @@ SIZES = {
         refit=True,
     ),
 }
+DEAR = {"second": SECOND, "third": THIRD}  # the members of the encoders that need not be
 STAGE_ROWS = 100  # fewer held-out rows left open are too few to fit another stage on
 OFF_TOPIC_SHARE = 0.4  # of the off-topic texts held out in a refit: they are few, and scope is fitted on these alone
 
@@ -204,6 +212,14 @@ def train_intent(
     held_rows = np.concatenate([out for _, out in splits])
     held = [grouped[row] for row in held_rows]
     final = fitted[-1]
+    said = folding.joined(parts) if settings.refit else None
+    spared = dispensable(said, held, labels, settings.spare, seed=settings.seed) if said else ()
+    if said and spared:
+        say(f"as sure of held-out rows without the {' and the '.join(spared)} encoder, which goes unasked")
+        said = without(said, spared)
+        seen = {name: texts for name, texts in seen.items() if name not in spared}
+        tunes = {name: tune for name, tune in tunes.items() if name not in spared}
+        reader, vectors = (None, None) if "third" in spared else (reader, vectors)
     if settings.refit:
         started = time.monotonic()
         go_on = settings.top_up > 0 and not in_folds
@@ -222,12 +238,12 @@ def train_intent(
         files |= {f"third/{file}": work / "third" / file for file in UNTUNED_FILES}
         files |= {f"third/{part}.npz": arrays_to(arrays) for part, arrays in final.third.arrays().items()}
         files["third/third.json"] = json.dumps({"english_only": third_english_only}).encode()
-    opinions = folding.joined(parts) if settings.refit else members.ask([example.text for example in held])
+    opinions = said or members.ask([example.text for example in held])
     rarer = 1.0 if in_folds else settings.validation_share / off_topic_share
     decision, trials = decide(opinions, held, labels, seed=settings.seed, rarer=rarer)
     opinions_served, fused = as_served(opinions, decision)
     say(f"exported, fused and calibrated: {time.monotonic() - started:.0f} s; fusion: {decision.full.way}")
-    metrics = measure(opinions_served, fused, held, labels, decision)
+    metrics = measure(opinions_served, fused, held, labels, decision) | {"unasked_encoders": list(spared)}
     seen_before = Seen.of(examples)
     files["seen.json"] = json.dumps(seen_before.to_json(), ensure_ascii=False).encode()
     model = IntentModel(members, decision, "unsaved", seen_before)
@@ -343,17 +359,50 @@ def decide(
     return replace(decided, scope=known, min_confidence=_min_confidence(fused, wanted, weight)), trials
 
 
+def dispensable(
+    opinions: Opinions, held: Sequence[Example], labels: Sequence[str], spare: float, *, seed: int = 0
+) -> tuple[str, ...]:
+    """The encoders of `DEAR` that all members together do as well without, on held-out rows.
+
+    Each set of encoders is blended and judged in five folds of these rows by log loss. Of the sets whose loss is at
+    most this share above the least one that with the fewest encoders is asked, of those as many the surest; below zero
+    none goes unasked.
+    """
+    there = [name for name, members in DEAR.items() if members[0] in opinions.names]
+    if not there or spare < 0:
+        return ()
+    _, wanted = _columns(held, labels)
+    groups = [example.group for example in held]
+    losses = {}
+    for spared in (some for count in range(len(there) + 1) for some in combinations(there, count)):
+        rest = without(opinions, spared)
+        fused = held_out(BLEND, rest.names, rest.scores, wanted, groups=groups, seed=seed)
+        losses[spared] = log_loss(fused, wanted)
+    enough = min(losses.values()) * (1 + spare)
+    return min(losses, key=lambda spared: (losses[spared] > enough, -len(spared), losses[spared]))
+
+
+def without(opinions: Opinions, spared: Sequence[str]) -> Opinions:
+    """The same opinions as if these encoders of `DEAR` had not been there."""
+    gone = {member for name in spared for member in DEAR[name]}
+    names = tuple(name for name in opinions.names if name not in gone)
+    more = {sign: values for sign, values in opinions.more.items() if SIGN_OF[sign] not in gone}
+    return replace(opinions, names=names, scores=opinions.of(names), more=more)
+
+
 def _stages(opinions: Opinions, wanted: NDArray[np.int64], full: Fusion) -> tuple[Cascade, ...]:
     """One stage a step but for the last, each fitted on what those before it leave open, if that is enough."""
-    slow = full(opinions.scores).argmax(axis=1)
+    slow = full(opinions.scores)
     stages: list[Cascade] = []
     left, asked = np.arange(len(wanted)), tuple[str, ...]()
-    for step in steps(opinions.names)[:-1]:
+    *early, last = steps(opinions.names)
+    for step in early:
         asked = (*asked, *step)
         if stages and len(left) < STAGE_ROWS:
             break
         scores = opinions.of(asked)[:, left]
-        stages.append(Cascade.fit(asked, step, scores, wanted[left], slow[left]))
+        dear = step == early[-1] and THIRD[0] in last
+        stages.append(Cascade.fit(asked, step, scores, wanted[left], slow[left], before_dear=dear))
         left = left[~stages[-1].settles(scores, stages[-1].fusion(scores))]
     return tuple(stages)
 
@@ -404,7 +453,7 @@ def settled(served: Opinions, decision: Decision) -> dict[str, float]:
     shares = {}
     for stage in decision.stages:
         later = [place for place, name in enumerate(served.names) if name not in stage.fusion.members]
-        shares[stage.asked[-1]] = round(1 - float(np.any(spoken[later], axis=0).mean()), 4)
+        shares[stage.fusion.members[-1]] = round(1 - float(np.any(spoken[later], axis=0).mean()), 4)
     return shares
 
 

@@ -20,7 +20,7 @@ TUNE = bert.TuneConfig(epochs=3, batch=16, learning_rate=3e-3, head_learning_rat
 @pytest.fixture(scope="module")
 def refitted(tiny_encoder, tmp_path_factory):
     """Held out, then learnt from; the second and the third encoder read English only."""
-    config = training.IntentConfig(TUNE, TUNE, refit=True, fold_below=10, tolerance=0.1)
+    config = training.IntentConfig(TUNE, TUNE, refit=True, fold_below=10, tolerance=0.1, spare=-1.0)
     work = tmp_path_factory.mktemp("refitted")
     return training.train_intent(
         examples_of(),
@@ -47,6 +47,43 @@ def never_warned(tiny_encoder, tmp_path_factory):
     config = training.IntentConfig(TUNE, refit=True, fold_below=2000, folds=3, tolerance=0.1)
     served = [example for example in examples_of(20) if example.label != OFF_TOPIC]
     return training.train_intent(served, tiny_encoder, config, tmp_path_factory.mktemp("never_warned"))
+
+
+def test_an_encoder_that_adds_nothing_is_not_served_and_that_is_said(tiny_encoder, tmp_path):
+    config = training.IntentConfig(TUNE, TUNE, refit=True, fold_below=10, tolerance=0.1, spare=9.0)
+    said: list[str] = []
+    trained = training.train_intent(
+        examples_of(), tiny_encoder, config, tmp_path, second=tiny_encoder, third=tiny_encoder, say=said.append
+    )
+    assert trained.model.members.names == MEMBERS
+    assert set(trained.opinions.more).isdisjoint({"energy_2", "nearest_2", "nearest_pretrained_3", "elsewhere_3"})
+    assert not any(name.startswith(("second/", "third/")) for name in trained.files)
+    assert any("without the second and the third encoder" in line for line in said)
+    assert trained.metrics["unasked_encoders"] == ["second", "third"]
+    training.save(trained, tmp_path / "intent", data_sha256="x", metrics={})
+    assert IntentModel.load(tmp_path / "intent").predict(["where is my order"])[0].label in trained.model.labels
+
+
+def _opinions(**right: float) -> tuple[Opinions, list[Example]]:
+    """Members that are right, each by chance of its own, on so large a share of 400 rows; all of four labels."""
+    rng, rows, labels = np.random.default_rng(5), 400, 4
+    wanted = rng.integers(labels, size=rows)
+    scores = np.full((len(right), rows, labels), 0.1)
+    for place, share in enumerate(right.values()):
+        answers = np.where(rng.random(rows) < share, wanted, (wanted + rng.integers(1, labels, size=rows)) % labels)
+        scores[place, np.arange(rows), answers] = 0.7
+    logits = np.log(scores[0]).astype(np.float32)
+    held = [Example(f"text {row}", "abcd"[label], group=str(row)) for row, label in enumerate(wanted.tolist())]
+    return Opinions(tuple(right), scores, logits, np.ones(rows)), held
+
+
+def test_of_two_more_encoders_the_one_that_knows_more_is_asked():
+    said, held = _opinions(ngrams=0.5, bert=0.7, bert_2=0.3, linear_3=0.9, neighbours_3=0.85)
+    assert training.dispensable(said, held, "abcd", 0.02) == ("second",)
+    said, held = _opinions(ngrams=0.5, bert=0.7, bert_2=0.95, linear_3=0.25, neighbours_3=0.25)
+    assert training.dispensable(said, held, "abcd", 0.02) == ("third",)
+    said, held = _opinions(ngrams=0.5, bert=0.7, bert_2=0.8, linear_3=0.8, neighbours_3=0.8)
+    assert training.dispensable(said, held, "abcd", 0.02) == ()
 
 
 def test_a_third_encoder_that_can_read_none_of_the_examples_is_left_out(tiny_encoder, tmp_path):

@@ -11,7 +11,7 @@ from ensemble import artifact
 from ensemble.artifact import ArtifactError
 from nlu_models import bert, gate, members, training
 from nlu_models.dataset import Example
-from nlu_models.fusion import WAYS, Cascade, Fusion, better, choose
+from nlu_models.fusion import WAYS, Cascade, Fusion, better, choose, log_loss
 from nlu_models.intent import MEMBERS, Decision, IntentModel, arrays_to, as_served, steps
 from nlu_models.members import Neighbours
 from nlu_models.scope import Scope
@@ -290,8 +290,8 @@ def test_a_member_that_is_alone_right_is_chosen_alone_or_as_good():
 def test_the_cascade_goes_no_more_wrong_than_all_members_together():
     scores, labels = made_scores(1000)
     full = Fusion.fit("stacked", MEMBERS, scores, labels)
+    stage = Cascade.fit(MEMBERS[:2], MEMBERS[:2], scores[:2], labels, full(scores))
     slow = full(scores).argmax(axis=1)
-    stage = Cascade.fit(MEMBERS[:2], MEMBERS[:2], scores[:2], labels, slow)
     fused = stage.fusion(scores[:2])
     settled = stage.settles(scores[:2], fused)
     answers = np.where(settled, fused.argmax(axis=1), slow)
@@ -299,12 +299,35 @@ def test_the_cascade_goes_no_more_wrong_than_all_members_together():
     assert settled.mean() > 0.2
 
 
+def test_before_the_dearest_encoder_more_is_settled_and_the_loss_grows_by_a_hundredth_at_most():
+    labels = np.arange(1000) % 4
+    scores, slow = np.full((2, 1000, 4), 0.02), np.full((1000, 4), 0.001)
+    scores[0, np.arange(1000), labels] = 0.94
+    # the other one is at odds with it on every fourth row, and on every hundredth both are wrong, which all would mend
+    wrong = (labels + 1) % 4
+    scores[1, np.arange(1000), np.where(np.arange(1000) % 4, labels, wrong)] = 0.94
+    scores[:, ::100] = 0.02
+    scores[:, np.arange(0, 1000, 100), wrong[::100]] = 0.94
+    slow[np.arange(1000), labels] = 0.997
+    shares, losses = [], []
+    for dear in (False, True):
+        stage = Cascade.fit(MEMBERS[:2], MEMBERS[:2], scores, labels, slow, before_dear=dear)
+        fused = stage.fusion(scores)
+        settled = stage.settles(scores, fused)
+        shares.append(settled.mean())
+        losses.append(log_loss(np.where(settled[:, None], fused, slow), labels))
+    assert shares[1] > shares[0]
+    assert losses[1] <= log_loss(slow, labels) * 1.01
+
+
 @pytest.mark.parametrize(("odd", "expected"), [(1, True), (4, False)])
 def test_a_stage_is_not_given_up_for_one_odd_row_among_a_thousand(odd, expected):
     labels = np.arange(1000) % 4
     cheap = np.full((2, 1000, 4), 0.001)
     cheap[:, np.arange(1000), np.where(np.arange(1000) < odd, (labels + 1) % 4, labels)] = 0.997
-    stage = Cascade.fit(MEMBERS[:2], MEMBERS[:2], cheap, labels, labels)  # all members together are always right
+    slow = np.full((1000, 4), 0.001)
+    slow[np.arange(1000), labels] = 0.997
+    stage = Cascade.fit(MEMBERS[:2], MEMBERS[:2], cheap, labels, slow)  # all members together are always right
     settled = stage.settles(cheap, stage.fusion(cheap))
     assert (settled.mean() > 0.9) == expected
     assert settled.any() == expected
@@ -312,7 +335,7 @@ def test_a_stage_is_not_given_up_for_one_odd_row_among_a_thousand(odd, expected)
 
 def test_in_a_later_stage_only_those_it_asks_have_to_agree():
     scores, labels = made_scores(1000)
-    slow = Fusion.fit("stacked", MEMBERS, scores, labels)(scores).argmax(axis=1)
+    slow = Fusion.fit("stacked", MEMBERS, scores, labels)(scores)
     stage = replace(Cascade.fit(MEMBERS[:2], MEMBERS[:1], scores[:2], labels, slow), confidence=0.0)
     fused = stage.fusion(scores[:2])
     settled = stage.settles(scores[:2], fused)
