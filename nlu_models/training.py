@@ -66,9 +66,7 @@ class IntentConfig:
     most_visits: int = 0  # > 0: fewer epochs where there are many examples, so that so many are seen in all
     few_epochs: int = 0  # > 0: so many epochs where most intents have few examples, whose names then are examples too
     few_contrast: float = 0.0
-    spare: float = (
-        0.02  # a second or third encoder without which the log loss grows by less than this share goes unasked
-    )
+    spare: float = 0.02  # share by which the log loss may grow for a second or third encoder less; < 0: all are asked
     validation_share: float = 0.15
     refit: bool = False  # learn from the held-out rows as well, once everything is chosen
     top_up: int = 2  # epochs over all rows with which a refit goes on; 0: it starts anew
