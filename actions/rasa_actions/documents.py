@@ -43,7 +43,7 @@ def answer_from_documents(call: "ActionCall", topic: str = "") -> Answer | None:
 
 
 def policy_answer(call: "ActionCall", topics: Sequence[str]) -> Answer | None:
-    """What the shop's own text on a policy opens with, and what it says to the very words of the question.
+    """What the shop's own text on a policy says to the very words of the question, and then what it opens with.
 
     Args:
         topics: the documents that may answer, the policy's own first.
@@ -70,8 +70,8 @@ def policy_answer(call: "ActionCall", topics: Sequence[str]) -> Answer | None:
         [] if call.text.startswith("/") else call.services.search.passages(call.text, language=call.language, limit=1)
     )
     if found and found[0].topic in topics and found[0].answer and not _says(text, found[0].answer):
-        text = f"{text}\n\n{found[0].answer}"
-        source["passages"] = [pieces[0].id, found[0].id]
+        text = f"{found[0].answer}\n\n{text}"  # first what was asked: of a long text the end is cut off
+        source["passages"] = [found[0].id, pieces[0].id]
     answer = Answer.said(_sentences(text)).custom(source=source)
     card = {"kind": "document", "title": document.title, "url": document.url, "text": ""}
     return answer.cards([card]) if document.url else answer

@@ -24,7 +24,11 @@ from retrieval.search import Answer, Hit, ProductHit, ProductHits
 from retrieval.shop_source import product_of
 from tests.dialogue.small_shop import NOW
 
-WORDS = {"returns": ("return", "refund", "退货", "退款"), "delivery": ("deliver", "shipping", "配送")}
+WORDS = {
+    "returns": ("return", "refund", "退货", "退款"),
+    "refunds": ("money back",),
+    "delivery": ("deliver", "shipping", "配送"),
+}
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.database.shop import HelpDocument
 from tests.dialogue.conftest import Desk
 
 
@@ -14,6 +15,14 @@ def test_policies_come_from_the_documents_with_their_source(desk: Desk, text: st
     assert talk(text, intent) == "You can send unused items back within 30 days of delivery."
     assert talk.cards[0]["url"] == "https://shop.example/help/returns"
     assert talk.replies[0]["custom"]["source"]["title"] == "Returns and refunds"
+
+
+def test_what_was_asked_is_answered_before_what_the_policy_opens_with(desk: Desk) -> None:
+    with desk.sessions.begin() as session:
+        body = "Your money is back within five days."
+        session.add(HelpDocument(topic="refunds", kind="policy", language="en", title="Refunds", body=body))
+    said = desk.talk()("when do I get my money back?", "refund_policy")
+    assert said == f"{body}\n\nYou can send unused items back within 30 days of delivery."
 
 
 def test_a_button_finds_the_document_of_its_topic(desk: Desk) -> None:
