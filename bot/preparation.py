@@ -165,10 +165,14 @@ def prepare(settings: Settings, say: Callable[[str], None], *, only: Iterable[st
     """
     prints = _load_prints(settings)
     chosen = [step for step in STEPS if not only or step.name in only]
+    again: set[str] = set()
     for number, step in enumerate(chosen, 1):
         fingerprint = _fingerprint(step, settings)
-        if not force and prints.get(step.name) == fingerprint and step.made(settings).exists():
+        # a database that was deleted is there again once its tables are, and holds no shop
+        built_on_new = any(before in again for before in step.after)
+        if not force and not built_on_new and prints.get(step.name) == fingerprint and step.made(settings).exists():
             continue
+        again.add(step.name)
         refuse_full_disk(settings, step)
         say(f"[{number}/{len(chosen)}] {step.name}: {step.what}")
         began = time.monotonic()
