@@ -209,7 +209,10 @@ class ReplyWriter:
         return found
 
     def _sentences(self, request: DraftRequest, most: int = 12) -> list[Candidate]:
-        pieces = [piece for text, _ in request.passages for piece in sentences_of(text)]
+        # a question that a document puts itself is the nearest to the customer's, and answers nothing
+        pieces = [
+            piece for text, _ in request.passages for piece in sentences_of(text) if not piece.endswith(("?", "？"))
+        ]
         return [self._candidate("passage", piece, request) for piece in pieces[:most]]
 
     def _candidate(self, source: str, pattern: str, request: DraftRequest) -> Candidate:

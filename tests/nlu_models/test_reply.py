@@ -160,6 +160,12 @@ def test_any_causal_model_of_transformers_is_trained_and_served(tmp_path):
     assert logits.shape[1] == known.tokenizer.get_vocab_size()
 
 
+def test_a_question_of_the_document_is_no_answer(writer):
+    passage = "Are returns possible? You have a month from the day it came."
+    draft = writer.write(DraftRequest("are returns possible?", "ask_faq", "en", {}, ((passage, ""),)), alike)
+    assert draft.text == "You have a month from the day it came."
+
+
 def test_passages_are_cut_into_sentences_without_their_marks():
     text = "# Returns\n\n- Send it **back** first. Then wait for us.\n退货请先联系我们。谢谢您的理解与支持。"
     assert reply.sentences_of(text) == [
