@@ -184,8 +184,8 @@ class Cascade:
                 the members agree or not, and rows may go wrong while the log loss is not `UNSURE` above that of all.
         """
         first = Fusion.fit("stacked" if len(members) > 1 else members[0], members, scores, labels)
-        fused, answers = first(scores), slow.argmax(axis=1)
-        wrong_of_all, allowed = int((answers != labels).sum()), UNSURE * log_loss(slow, labels)
+        fused, wrong_of_all = first(scores), int((slow.argmax(axis=1) != labels).sum())
+        most_unsure = (1 + UNSURE) * log_loss(slow, labels)
         best, gain = cls(first, 1.01, tuple(asked)), 0  # never settled early
         for agreeing in (tuple(asked), ()) if before_dear else (tuple(asked),):
             for confidence in CONFIDENCES:
@@ -193,7 +193,7 @@ class Cascade:
                 settled = trial.settles(scores, fused)
                 chances = np.where(settled[:, None], fused, slow)
                 wrong = max(int((chances.argmax(axis=1) != labels).sum()) - wrong_of_all, 0)
-                if before_dear and log_loss(chances, labels) - log_loss(slow, labels) <= allowed:
+                if before_dear and log_loss(chances, labels) <= most_unsure:
                     wrong = 0
                 if (saved := int(settled.sum()) - WORTH * wrong) > gain:
                     best, gain = trial, saved

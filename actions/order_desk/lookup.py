@@ -152,20 +152,23 @@ def views(session: Session, rows: Sequence[Order]) -> list[OrderView]:
     return [_view(row, returns[row.id], names, methods, numbers) for row in rows]
 
 
+def standing(returns: Iterable[ReturnRequest]) -> list[ReturnRequest]:
+    """The returns and exchanges that are not `VOID`."""
+    return [each for each in returns if each.status not in VOID]
+
+
 def returned_quantities(returns: Iterable[ReturnRequest]) -> dict[str, int]:
     """Line id -> quantity that has a return or exchange which is not `VOID`."""
     counts: dict[str, int] = {}
-    for each in returns:
-        if each.status not in VOID:
-            for part in each.lines:
-                counts[part["line_id"]] = counts.get(part["line_id"], 0) + int(part["quantity"])
+    for each in standing(returns):
+        for part in each.lines:
+            counts[part["line_id"]] = counts.get(part["line_id"], 0) + int(part["quantity"])
     return counts
 
 
 def numbers_of(returns: Iterable[ReturnRequest], line_id: str) -> list[str]:
     """The numbers of the returns and exchanges, `VOID` ones apart, that this line is part of."""
-    counted = [each for each in returns if each.status not in VOID]
-    return [each.number for each in counted if any(part["line_id"] == line_id for part in each.lines)]
+    return [each.number for each in standing(returns) if any(part["line_id"] == line_id for part in each.lines)]
 
 
 def has_left(order: Order) -> bool:

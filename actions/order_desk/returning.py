@@ -203,7 +203,7 @@ def _refused(
     if not arrived:
         etas = [each.eta for each in order.shipments if each.eta]
         return Refusal("not_delivered", {"status": order.status, "eta": day(max(etas, default=None))})
-    counted = [each for each in returns if each.status not in lookup.VOID]
+    counted = lookup.standing(returns)
     limits = {"return": "returns_per_order", "exchange": "exchanges_per_order"}
     if sum(each.kind == kind for each in counted) >= numbers.integer(limits[kind]):
         return Refusal("one_per_order", {"kind": kind, "limit": numbers.integer(limits[kind])})
