@@ -9,15 +9,17 @@ import re
 from functools import lru_cache
 
 from retrieval.lexical import STOPWORDS, is_han, normalise, same_thing, stem
+from retrieval.same_words import ends_with
 
 # fmt: off
 GOES_WITH = frozenset(map(stem, (
-    "accessory", "accessories", "adapter", "adaptor", "battery", "bag", "bracket", "cable", "cartridge", "case",
+    "accessories", "accessory", "adapter", "adaptor", "bag", "battery", "bracket", "cable", "cartridge", "case",
     "charger", "charging", "cleaner", "clip", "cord", "cover", "dock", "docking", "drum", "enclosure", "filter",
-    "footprint", "fuser", "groundsheet", "hanger", "holder", "holster", "hook", "hose", "ink", "insole", "kit", "label",
-    "laces", "lid", "liner", "lock", "mount", "mounting", "nozzle", "pad", "part", "parts", "peg", "pegs", "polish",
-    "pouch", "protector", "rack", "refill", "remote", "repair", "replacement", "ribbon", "roller", "screws", "shelf",
-    "skin", "sleeve", "spare", "stakes", "stand", "strap", "stylus", "toner", "tray", "trolley", "wax", "wipes",
+    "footprint", "fuser", "groundsheet", "hanger", "helmet", "holder", "holster", "hook", "hose", "ink", "insole",
+    "kit", "label", "laces", "lid", "linen", "liner", "lock", "mount", "mounting", "nozzle", "organiser", "organizer",
+    "pad", "pannier", "part", "parts", "peg", "pegs", "polish", "pouch", "protector", "pump", "rack", "refill",
+    "remote", "repair", "replacement", "ribbon", "roller", "screws", "shelf", "skin", "sleeve", "spare", "stakes",
+    "stand", "strap", "stylus", "toner", "tray", "trolley", "wax", "wipes",
 )))
 # fmt: on
 GOES_WITH_ZH = re.compile(
@@ -46,11 +48,14 @@ def goes_with(name: str, wish: str) -> bool:
 
 
 def is_one(name: str, wish: str) -> bool | None:
-    """True where the name is of the thing itself that is asked for; None where the wish names no thing clearly."""
+    """True where the name is of the thing itself that is asked for; None where the wish names no thing clearly, or only
+    by one Chinese character (鞋, which asks for 登山靴 too) with which the name does not end."""
     thing = _thing(wish)
     if thing is None:
         return None
     said = normalise(name)
+    if len(thing) == 1 and is_han(thing):
+        return True if ends_with(said, thing) else None
     there = thing in said if is_han(thing) else any(stem(word) in same_thing(thing) for word in _words(said))
     return there and not _goes_with(name, thing)
 
@@ -59,6 +64,15 @@ def is_for_one(name: str, wish: str) -> bool:
     """`goes_with`, of the bare thing: 帐篷地布 goes with a 四人帐篷 too."""
     thing = _thing(wish)
     return thing is not None and _goes_with(name, thing)
+
+
+def without_place(wish: str) -> tuple[str, str]:
+    """(the thing, what it is for or where it goes) of "a clock for the kitchen"; no thing where none is named."""
+    said = normalise(wish).strip()
+    tail = _TAIL.search(said)
+    if tail is None or _asked(said) is None:
+        return "", said
+    return said[: tail.start()], tail.group()
 
 
 def _thing(wish: str) -> str | None:
@@ -76,7 +90,7 @@ def _asked(wish: str) -> str | None:
         word = next((clause for clause in clauses if not _WISH_ZH.match(clause)), clauses[0]).strip("的")
         word = word[word.rfind("的") + 1 :]  # what stands before it describes
         inside = any(found.end() < len(word) for found in GOES_WITH_ZH.finditer(word))
-        return word if len(word) >= 2 and not inside else None
+        return word if word and not inside else None
     if _DOES.search(said):
         return None
     words = [

@@ -11,7 +11,7 @@ from typing import Any
 
 from retrieval.attributes import is_quality, wished
 from retrieval.documents import Product, Variant
-from retrieval.lexical import normalise, tokens
+from retrieval.lexical import CJK, normalise, tokens
 from retrieval.lexicon import NOT_COLORS, Vocabulary, color_family, find_forms
 
 _SHOWN = ("shown", "shown_prices_minor")  # of Filters: what was shown, no wish
@@ -92,7 +92,7 @@ _COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
 _COUNT = rf"(\d{{1,2}}|{'|'.join(_COUNTS)})"
 ROOM = re.compile(
     rf"\bfor {_COUNT}(?: (?:people|persons?|adults?|campers|of us)\b|(?=\s*(?:$|[,.!?;]|under|below|with|and|in|that)))"
-    rf"|\b{_COUNT}[- ]?(?:persons?|people|man)\b|([一二两双三四五六七八]|\d{{1,2}})\s*个?人"
+    rf"|\b{_COUNT}[- ]?(?:persons?|people|man)\b|([一二两双三四五六七八]|\d{{1,2}})\s*个?人(?:[睡住用坐](?:的|得下))?"
 )
 _HAN_COUNTS = {"一": 1, "二": 2, "两": 2, "双": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8}
 _WEIGHT = r"(\d+(?:[.,]\d+)?|\b(?:half )?an?|\bone|\btwo)\s*(kg|kilos?|kilograms?|g|grams?|公斤|千克|克)"
@@ -359,12 +359,19 @@ def _is_money(match: re.Match[str], said: str) -> bool:
 def _persons(said: str) -> int | None:
     """How many must have room; the words stay, they are also what a name says."""
     match = ROOM.search(said)
-    if match is None:
-        return None
+    return _count(match) or None if match else None
+
+
+def _count(match: re.Match[str]) -> int:
     word = next(group for group in match.groups() if group)
-    if word.isdigit():
-        return int(word) or None
-    return _HAN_COUNTS.get(word) or _COUNTS.index(word) + 1
+    return int(word) if word.isdigit() else _HAN_COUNTS.get(word) or _COUNTS.index(word) + 1
+
+
+def _in_figures(match: re.Match[str]) -> str:
+    """ "For two people" and 两个人睡的 as names say it, which have figures: "2-person tent", 帐篷（2 人）."""
+    if CJK.search(match.group()):
+        return f" {_count(match)} 人"  # nothing between it and the thing: 人帐篷 ends with what is asked for
+    return f" for {_count(match)} persons " if match.group().startswith("for") else f" {_count(match)}-person "
 
 
 def _weight(said: str) -> tuple[int | None, str]:
@@ -426,6 +433,7 @@ def _cut(said: str, match: re.Match[str]) -> str:
 
 def _query(rest: str) -> str:
     """What is left to search for; "" when only small words are."""
+    rest = ROOM.sub(_in_figures, rest)
     rest = DEAREST.sub(" ", CHEAPEST.sub(" ", rest))
     words = _plain(rest)
     return words if tokens(words) else ""

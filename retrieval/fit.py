@@ -80,7 +80,7 @@ def weigh_wishes(search: Search, wishes: Sequence[tuple[str, frozenset[str]]]) -
     kinds = {product.id: str(product.attributes.get("kind")) for product in search.product_store.items()}
     out = []
     for said, wanted in wishes:
-        wish = search.product_side.lexical.in_known_words(said)
+        wish = search.names.in_their_words(said)
         row = search.encoder.encode_queries([wish])[0]
         ids, features, _, _ = search.product_side.weighed(wish, row)
         order = np.argsort(-(features[:, DENSE] + features[:, HEADING] + 8 * features[:, LEXICAL]))[:LOOKED_AT]

@@ -34,7 +34,7 @@ ZH_STOP = frozenset("的了吗呢吧啊我你您们是有在和就都也要请�
 SPELLING_FROM = 4  # shorter words have too many neighbours to guess among
 OTHER_WORD_WEIGHT = 0.7  # a guessed word counts less than one that was written
 
-# other words of customers for the same thing
+# other words of customers for the same thing; `same_words` has many more, by which only products are asked for
 SAME_THING = (
     ("hat", "beanie"),
     ("rucksack", "backpack"),
@@ -52,23 +52,6 @@ SAME_THING = (
     ("pan", "skillet"),
     ("cup", "mug"),
     ("rug", "carpet"),
-)
-
-SAME_THING_ZH = (
-    ("登山靴", "登山鞋", "徒步鞋", "徒步靴"),
-    ("背包", "双肩包", "书包"),
-    ("羽绒服", "羽绒衣", "羽绒外套"),
-    ("手电筒", "手电", "电筒", "头灯"),
-    ("被子", "棉被", "羽绒被"),
-    ("沙发", "长沙发"),
-    ("毛毯", "毯子", "盖毯"),
-    ("马克杯", "杯子", "水杯"),
-    ("毛线帽", "针织帽", "帽子"),
-    ("自行车", "单车", "脚踏车"),
-    ("长裤", "裤子"),
-    ("平底锅", "煎锅"),
-    ("防潮垫", "睡垫"),
-    ("冲锋衣", "雨衣", "防水夹克", "防水的夹克", "防水外套", "防水的外套"),
 )
 
 Ints = np.ndarray[Any, np.dtype[np.int32]]
@@ -233,30 +216,6 @@ class LexicalIndex:
             for term in tokens(text)
             if not CJK.match(term) and not self.count(term) and self._other_word(term) is None
         )
-
-    def in_known_words(self, text: str) -> str:
-        """The text with words no indexed text holds put as others for the same thing ("hat" -> "beanie", 徒步鞋 ->
-        登山靴)."""
-
-        def put(match: re.Match[str]) -> str:
-            term = stem(match[0])
-            if self.count(term):
-                return match[0]
-            groups = (group for group in SAME_THING if term in map(stem, group))
-            return next((word for group in groups for word in group if self.count(stem(word))), match[0])
-
-        if not is_han(text):
-            return WORD.sub(put, normalise(text))
-        for group in SAME_THING_ZH:
-            said = max((word for word in group if word in text), key=len, default=None)
-            if said is None or self._holds(said):
-                continue
-            text = text.replace(said, next((word for word in group if self._holds(word)), said))
-        return text
-
-    def _holds(self, word: str) -> bool:
-        """Whether the indexed texts have all that a Chinese word is indexed by."""
-        return all(self.count(term) for term in tokens(word))
 
     def _other_word(self, term: str) -> str | None:
         """The most common word for the same thing, else the nearest known spelling."""

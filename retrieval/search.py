@@ -19,7 +19,7 @@ import numpy as np
 
 from ensemble import artifact
 from ensemble.artifact import ArtifactError
-from retrieval.accessories import is_for_one, is_one
+from retrieval.accessories import is_for_one, is_one, without_place
 from retrieval.attributes import product_fact, wished
 from retrieval.documents import Document, Passage, Product, Variant, cut
 from retrieval.encoder import Encoder, Rows, as_headings
@@ -27,9 +27,10 @@ from retrieval.extract import Extractor
 from retrieval.filters import Filters, by_price, understand, wants_cheaper, wants_more
 from retrieval.hybrid import CANDIDATES, LANGUAGES, PARTS, Candidate, Hybrid, Known, Weights, item_of, row_id
 from retrieval.index import VectorIndex
-from retrieval.lexical import LexicalIndex, normalise, same_thing, title_tokens, tokens
+from retrieval.lexical import LexicalIndex, is_han, normalise, same_thing, title_tokens, tokens
 from retrieval.lexicon import Vocabulary, find_forms, vocabulary
 from retrieval.product_text import lexical_text, product_text
+from retrieval.same_words import Names, ends_with, shipped
 from retrieval.store import Store, read_passage, read_product
 
 KIND = "index"
@@ -139,6 +140,7 @@ class Search:
         self.product_store = product_store
         self.passage_store = passage_store
         self.words = words
+        self.same_words = shipped()  # an owner may have more
         self._extract = Extractor(encoder)
 
     @classmethod
@@ -210,12 +212,17 @@ class Search:
             suggest: ideas are asked for ("something for my balcony"): when little is near enough to be shown as found,
                 also the nearest that are not far off.
         """
+        text = self.names.in_their_words(text)
         understood = understand(text, self.words, previous)
         asked = _given(understood, filters)
         known = set(previous.shown) if previous and (wants_more(text) or wants_cheaper(text)) else set()
-        if asked.category and (filters is None or filters.category is None) and self._named_elsewhere(asked, text):
+        guessed = asked.category and (filters is None or filters.category is None)
+        if guessed and self._named_elsewhere(asked, text):
             asked = replace(asked, category=None)
         ranked = self._ranked(asked, text, exclude=known, ideas=suggest)
+        if not ranked and guessed and self._is_a_place(asked):
+            asked = replace(asked, category=None)
+            ranked = self._ranked(asked, text, exclude=known, ideas=suggest)
         cheaper = previous if previous and wants_cheaper(text) and previous.shown_prices_minor else None
         if cheaper and not any(_is_named(hit, asked) for _, hit in ranked):  # none is cheaper than all that were shown
             most = max(cheaper.shown_prices_minor) - 1
@@ -244,6 +251,8 @@ class Search:
             near = [hit for hit in relaxed if _is_named(hit, asked)]
             things = [hit for hit in hits if _is_thing(hit.product, asked)]
             hits, relaxed = (), tuple(near or things or hits)
+        elif not suggest and hits and all(_only_goes_with(hit.product, asked) for hit in hits):
+            hits, relaxed = (), relaxed or hits  # a helmet is no bicycle
         elif hits:
             relaxed = ()
         if suggest:  # ideas for "a waterproof jacket" are jackets
@@ -323,7 +332,6 @@ class Search:
         words = asked.query or ("" if asked.narrows else text)
         if not words.strip():
             return self._listed(asked, exclude)
-        words = self.product_side.lexical.in_known_words(words)
         row = self.encoder.encode_queries([words])[0]
         fits = self._fitting(asked, exclude)
         among: Sequence[str] | None = None
@@ -335,15 +343,21 @@ class Search:
         if asked.category:  # the words named a shelf we have: what stands on it is an answer, the best first
             threshold *= NAMED_SHELF
 
+        one_word = is_han(words) and not asked.category  # a word alone means little to the encoder: 剪 is in 修枝剪
+
+        def ends(hit: ProductHit) -> bool:
+            return one_word and any(ends_with(normalise(name), words) for name in hit.product.names.values())
+
         def above(least: float) -> list[tuple[Candidate, ProductHit]]:
             kept = []
             for candidate in ranked:
                 hit = fits.get(candidate.id)
-                if hit is None or candidate.score < least:
+                if hit is None or candidate.score < (least * NAMED_SHELF if ends(hit) else least):
                     continue
                 kept.append((candidate, replace(hit, score=candidate.score)))
             kept = _for_so_many(kept, asked.persons)
-            return self._of_what_is_named(_not_denied(kept, wished(words), asked), words)
+            kept = self._of_what_is_named(_not_denied(kept, wished(words), asked), words)
+            return kept if normalise(words) in self.words.categories else _things_alone(kept, words)
 
         found = above(threshold)
         if ideas and len(found) < FEW:
@@ -368,12 +382,24 @@ class Search:
         ]
 
     @cached_property
+    def names(self) -> Names:
+        """What the products are called, until one comes, goes or gets another name."""
+        names = (name for product in self.product_store.items() for name in product.names.values())
+        return Names(names, self.same_words)
+
+    @cached_property
     def _shelves(self) -> dict[str, list[str]]:
         """Ids of products by category, until the catalogue changes."""
         found: dict[str, list[str]] = {}
         for product in self.product_store.items():
             found.setdefault(product.category, []).append(product.id)
         return found
+
+    def _is_a_place(self, asked: Filters) -> bool:
+        """A clock "for the kitchen wall" need not be on the shelf of the kitchen."""
+        thing, place = without_place(asked.query)
+        forms = self.words.categories
+        return bool(thing and find_forms(place, forms) and not find_forms(thing, forms))
 
     def _named_elsewhere(self, asked: Filters, text: str) -> bool:
         """True for "shoe rack": only products of other shelves have all the words in their names."""
@@ -509,6 +535,8 @@ class Search:
         # the store first: what the indexes find must be there to be shown
         self.product_store.put(change.products, remove=change.products_gone)
         self.__dict__.pop("_shelves", None)
+        if changed_ids or change.products_gone:
+            self.__dict__.pop("names", None)
         self.product_side.add(rows, texts_of)
         gone = list(change.products_gone)
         self.product_side.remove([name for id in gone for name in row_ids(id)], gone)
@@ -632,6 +660,10 @@ def _is_named(hit: ProductHit, asked: Filters) -> bool:
     return _is_thing(hit.product, asked) and not _denies(hit, wished(asked.query))
 
 
+def _only_goes_with(product: Product, asked: Filters) -> bool:
+    return not _is_thing(product, asked) and any(is_for_one(name, asked.query) for name in product.names.values())
+
+
 def _is_thing(product: Product, asked: Filters) -> bool:
     said = [is_one(name, asked.query) for name in product.names.values()]
     return None in said or True in said
@@ -655,6 +687,13 @@ def _for_so_many(ranked: list[tuple[Candidate, ProductHit]], persons: int | None
     """Where some say that they have room for so many, what says nothing of it (a tent's footprint) is left out."""
     known = [pair for pair in ranked if "persons" in pair[1].product.attributes]
     return known if persons is not None and known else ranked
+
+
+def _things_alone(ranked: list[tuple[Candidate, ProductHit]], words: str) -> list[tuple[Candidate, ProductHit]]:
+    """Where some are called what is asked for ("waterproof jackets"), what is not (trousers of that shelf) is left out;
+    not so of a shelf's own name alone: sandals are shoes."""
+    things = [pair for pair in ranked if any(is_one(name, words) for name in pair[1].product.names.values())]
+    return things or ranked
 
 
 def _not_denied(
