@@ -27,7 +27,7 @@ from ensemble.artifact import ArtifactError
 from retrieval.encoder import EncoderError, search_encoder
 from retrieval.lexicon import COLORS
 from retrieval.live import Follower
-from retrieval.same_words import SHIPPED, Groups, SameWordsError
+from retrieval.same_words import SameWordsError, of_home
 from retrieval.search import Search
 from retrieval.shop_source import ShopChanges
 
@@ -63,7 +63,10 @@ def wire(settings: Settings) -> Services:
     names = settings.encoder, models, settings.english_encoder
     encoder = loaded("python -m nlu_models.encoders prepare", search_encoder, *names)
     search = loaded("kefu index", Search.open, models / "index", encoder)
-    search.same_words = own_words(Path(settings.home))
+    try:
+        search.same_words = of_home(Path(settings.home))
+    except SameWordsError as error:
+        raise NotPrepared(str(error)) from error
     recommender = loaded(
         "kefu train recommend",
         Recommender.load,
@@ -88,19 +91,6 @@ def wire(settings: Settings) -> Services:
         drafts=NluDrafts(settings.nlu_url),
         threads=ThreadPoolExecutor(THREADS, thread_name_prefix="action"),
     )
-
-
-def own_words(home: Path) -> Groups:
-    """The words for one thing that the owner wrote down (`same_words.txt` in the home folder), then those of Kefu.
-
-    Raises:
-        NotPrepared: the owner's file cannot be read.
-    """
-    own = home / SHIPPED.name
-    try:
-        return Groups.read(*([own] if own.exists() else []), SHIPPED)
-    except (SameWordsError, OSError) as error:
-        raise NotPrepared(str(error)) from error
 
 
 def follow(search: Search, readers: Sessions) -> None:

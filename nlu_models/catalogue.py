@@ -1,17 +1,24 @@
 """The names of the shop's catalogue, read from the database and kept up to date."""
 
+from dataclasses import replace
 from typing import Any
 
 from bot.database.engine import Sessions
 from bot.database.shop import Product
 from nlu_models.gazetteer import Gazetteer, from_catalogue
+from retrieval.same_words import Groups, Names
 
 
 class Catalogue:
-    """`gazetteer()` reads the names again when a product has changed since the last call."""
+    """`gazetteer()` reads the names again when a product has changed since the last call.
 
-    def __init__(self, sessions: Sessions) -> None:
+    Args:
+        same_words: what customers call things, `retrieval.same_words.of_home`; None: what comes with Kefu.
+    """
+
+    def __init__(self, sessions: Sessions, same_words: Groups | None = None) -> None:
         self.sessions = sessions
+        self._same_words = same_words
         self._seen: Any = None
         self._gazetteer = Gazetteer()
 
@@ -30,5 +37,6 @@ class Catalogue:
                 )
             ]
             slugs = sorted({slug for (slug,) in active.with_entities(Product.category).distinct()})
-        self._gazetteer, self._seen = from_catalogue(rows, slugs), seen
+        said = Names((name for _, *names, _ in rows for name in names if name), self._same_words)
+        self._gazetteer, self._seen = replace(from_catalogue(rows, slugs), called=said.called()), seen
         return self._gazetteer

@@ -45,9 +45,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Gazetteer:
-    """`names` maps (kind, value) to how it may be written, e.g. ("product", "p001") -> ("Bergfuchs trekking tent",)."""
+    """`names` maps (kind, value) to how it may be written, e.g. ("product", "p001") -> ("Bergfuchs trekking tent",).
+
+    `called`: what customers call things that no name is called ("jumper" of a fleece jacket); they name no entity.
+    """
 
     names: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    called: frozenset[str] = frozenset()
 
     @cached_property
     def _phrases(self) -> dict[tuple[str, ...], tuple[str, str]]:

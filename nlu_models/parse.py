@@ -32,7 +32,7 @@ class Parser:
         names = self.gazetteer.names.items()
         brands = [name for (kind, _), written in names if kind == "brand" for name in written]
         others = [name for (kind, _), written in names if kind != "brand" for name in written]
-        return Things.of(others, brands, well_known(self.model.seen.to_json()))
+        return Things.of(others, brands, well_known(self.model.seen.to_json()), self.gazetteer.called)
 
     def parse(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Parse a batch; several wishes of one message are judged in the same pass over the models."""

@@ -31,6 +31,7 @@ from bot.ready import say_ready, settle
 from ensemble.artifact import ArtifactError
 from nlu_models.batching import Batcher, Full
 from nlu_models.models import Models
+from retrieval.same_words import SameWordsError, of_home
 
 log = logging.getLogger(__name__)
 
@@ -194,12 +195,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"nlu: port {chosen.nlu_port} cannot be used ({error.strerror}); set KEFU_NLU_PORT", file=sys.stderr)
         return 1
-    catalogue = Catalogue(open_readers(open_engine(chosen.database_url, pool_size=1)))
     try:
+        same_words = of_home(Path(chosen.home))
+        catalogue = Catalogue(open_readers(open_engine(chosen.database_url, pool_size=1)), same_words)
         models = Models.load(
             Path(chosen.models), catalogue.gazetteer, threads=chosen.torch_threads, device=chosen.device
         )
-    except ArtifactError as error:
+    except (ArtifactError, SameWordsError) as error:
         print(f"nlu: {error}", file=sys.stderr)
         return 1
     # numpy's own threads would fight the batches for the cores: one computation, as many threads as were asked for

@@ -51,23 +51,33 @@ class Things:
     kinds: frozenset[tuple[str, ...]] = frozenset()  # what several products are called, its words; of Chinese one
 
     @classmethod
-    def of(cls, names: Collection[str], brands: Collection[str] = (), known: Collection[str] = frozenset()) -> "Things":
+    def of(
+        cls,
+        names: Collection[str],
+        brands: Collection[str] = (),
+        known: Collection[str] = frozenset(),
+        called: Collection[str] = (),
+    ) -> "Things":
         """
         Args:
             names: of products and categories.
             known: words that the models know in any sentence (`well_known`); kinds that are called so need no other.
+            called: what customers call kinds of things beside their names.
         """
-        written = {word for name in (*names, *brands) for word in _WORD.findall(name.lower())}
+        written = {word for name in (*names, *brands, *called) for word in _WORD.findall(name.lower())}
         words = {spelt for word in written for spelt in _spelt(word)}
         endings = Counter(ending for name in set(names) if (ending := _ending(name.lower())))
-        heads = {spelt for word in {ending[-1] for ending in endings} if len(word) > 1 for spelt in _spelt(word)}
+        also = {tuple(_WORD.findall(name.lower())) for name in called}
+        last = {words[-1] for words in (*endings, *also) if words}
+        heads = {spelt for word in last if len(word) > 1 for spelt in _spelt(word)}
         heads |= {head[at:] for head in heads if _HAN.match(head) for at in range(len(head) - 1)}
         longest = max((len(word) for word in words if _HAN.match(word)), default=0)
+        kinds = {*_kinds(endings), *(kind for words in also if _is_of_things(words) for kind in variants(words))}
         return cls(
             frozenset(words | heads),
             frozenset(heads),
             longest,
-            frozenset(kind for kind in _kinds(endings) if not all(word in known for word in kind)),
+            frozenset(kind for kind in kinds if not all(word in known for word in kind)),
         )
 
     def only(self, text: str, beside: Sequence[tuple[int, int]] = ()) -> bool:
@@ -166,6 +176,11 @@ def _kinds(endings: Mapping[tuple[str, ...], int]) -> Iterator[tuple[str, ...]]:
         last = words[-1]
         if shared[(last,)] > 1 and len(last) >= (SHORTEST_ALONE if longer else 2) and last not in _OF_SENTENCES:
             yield from variants((last,))
+
+
+def _is_of_things(words: tuple[str, ...]) -> bool:
+    """Whether words of customers for a thing mean one in sentences, too ("charger" need not)."""
+    return 0 < len(words) <= MOST_IN_KIND and (len(words) > 1 or words[0] not in _OF_SENTENCES)
 
 
 def _ending(name: str) -> tuple[str, ...]:

@@ -43,6 +43,16 @@ class Groups:
         )
 
 
+def of_home(home: Path) -> Groups:
+    """The words that the owner wrote down (`same_words.txt` in the home folder), then those that come with Kefu.
+
+    Raises:
+        SameWordsError: the owner's file cannot be read.
+    """
+    own = home / SHIPPED.name
+    return Groups.read(own, SHIPPED) if own.exists() else shipped()
+
+
 @lru_cache(maxsize=1)
 def shipped() -> Groups:
     """The words that come with Kefu."""
@@ -68,6 +78,12 @@ class Names:
         """The text with what no name holds put as another word for the same thing that one does."""
         said = normalise(text)
         return self._chinese(said) if is_han(said) else self._english(said)
+
+    def called(self) -> frozenset[str]:
+        """All words of the groups by which something of the shop is meant though no name holds them."""
+        groups = (self._groups.english, self._groups.chinese)
+        words = {word for group in groups for others in group.values() for word in others if not self.hold(word)}
+        return frozenset(word for word in words if self.in_their_words(word) != word)
 
     def _other(self, word: str, others: Sequence[str]) -> str | None:
         """The first other word that a name holds. A single character never: 伞 would be held by 遮阳伞."""
@@ -129,6 +145,8 @@ def _read(file: Path) -> list[list[str]]:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise SameWordsError(f"{file} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except OSError as error:
+        raise SameWordsError(f"{file} cannot be read ({error.strerror})") from error
     groups = []
     for number, line in enumerate(lines, 1):
         words = [normalise(word.strip()) for word in re.split("[,，、]", line) if word.strip()]

@@ -14,7 +14,7 @@ OURS = ("bot", "actions", "nlu_models", "retrieval", "ensemble", "tests")
 ARROWS: dict[str, tuple[str, ...]] = {
     "ensemble": (),
     "nlu_models": ("ensemble",),
-    "nlu_models.server": ("ensemble", "bot.settings", "bot.database", "bot.ready"),
+    "nlu_models.server": ("ensemble", "bot.settings", "bot.database", "bot.ready", "retrieval.same_words"),
     "nlu_models.train": ("ensemble", "bot.settings", "bot.database"),
     "nlu_models.evaluate": ("ensemble", "bot.settings", "bot.database"),
     "nlu_models.encoders": ("ensemble", "bot.settings"),
@@ -24,7 +24,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "retrieval.fit": ("ensemble", "bot.settings", "bot.database"),
     # Each library of models has one module that reads the shop's tables into its plain types.
     "retrieval.shop_source": ("ensemble", "bot.database"),
-    "nlu_models.catalogue": ("ensemble", "bot.database"),
+    "nlu_models.catalogue": ("ensemble", "bot.database", "retrieval.same_words"),  # words for things are one list
     "nlu_models.tune": ("ensemble", "bot.settings"),
     "actions.recommendation.shop_source": ("ensemble", "retrieval.index", "retrieval.metrics", "bot.database"),
     "actions.recommendation.campaign_source": ("bot.database",),

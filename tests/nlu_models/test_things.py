@@ -144,3 +144,25 @@ def test_both_readings_count_and_examples_need_no_second():
     assert both.members["plainer"] == ("buy", 0.9)
     seen = replace(said, members={"seen": ("ask", 1.0)})
     assert both_readings(seen, other) is seen
+
+
+CALLED = Things.of(SHOP, called=["frying pan", "pan", "casserole", "charger", "菜刀", "铁锅"])
+
+
+@pytest.mark.parametrize(
+    ("text", "plainer"),
+    [
+        ("got any frying pans?", "got any lamps?"),
+        ("菜刀断了", "灯断了"),
+        ("the charger is broken", None),  # a word of sentences
+        ("my parcel", None),
+    ],
+)
+def test_what_customers_call_a_thing_is_a_kind_of_thing_too(text, plainer):
+    assert CALLED.plainer(text) == plainer
+
+
+def test_what_customers_call_a_thing_asks_for_it_when_it_stands_alone():
+    for text in ("frying pan", "pans please", "铁锅", "a casserole"):
+        assert CALLED.only(text)
+        assert not KINDS.only(text)

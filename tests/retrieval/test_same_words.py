@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.same_words import Groups, Names, SameWordsError, ends_with, shipped
+from retrieval.same_words import Groups, Names, SameWordsError, ends_with, of_home, shipped
 
 OUTDOOR = Names(["Isfjell Aske fleece jacket", "Tarn cast-iron skillet", "Campo Nova backpack", "Moss wool beanie"])
 CHINESE = Names(
@@ -77,3 +77,20 @@ def test_a_broken_file_is_named_with_its_line_and_the_remedy(tmp_path, content, 
     own.write_bytes(content)
     with pytest.raises(SameWordsError, match=said):
         Groups.read(own)
+
+
+def test_the_owner_s_words_come_before_those_of_kefu(tmp_path):
+    (tmp_path / "same_words.txt").write_text("pan, wok\n", encoding="utf-8")
+    assert list(of_home(tmp_path).english["pan"])[:2] == ["wok", "skillet"]
+
+
+def test_without_a_file_kefu_s_own_words_are_all(tmp_path):
+    assert "sweater" in of_home(tmp_path).english["jumper"]
+
+
+def test_what_customers_call_the_goods_is_known_beside_their_names():
+    called = OUTDOOR.called()
+    assert {"jumper", "frying pan", "rucksack"} <= called
+    assert not {"skillet", "backpack", "umbrella", "sofa"} & called
+    assert {"桌子", "袜子", "毯子"} <= CHINESE.called()
+    assert "裙子" not in CHINESE.called()
