@@ -40,6 +40,7 @@ DIVERSITY = 0.25  # share of a product's place that its unlikeness to those abov
 # "a gift for a hiker" names nothing we have, yet its nearest products are what is meant: ideas may be this far from the
 # words, and this far from the best of them
 IDEA, IDEA_OF_BEST = 0.1, 0.25  # of the threshold; of the best score
+_SEVERAL = re.compile(r"\b(?:and|or)\b|[&+/,，、和或]")  # "stove and pot" asks for two things
 FEW = 5  # products found: ideas are added when there are fewer
 # the one word after a shelf's, at the end, that may name what is wanted ("shoe rack")
 _NAMED_AFTER = re.compile(
@@ -357,7 +358,10 @@ class Search:
                 kept.append((candidate, replace(hit, score=candidate.score)))
             kept = _for_so_many(kept, asked.persons)
             kept = self._of_what_is_named(_not_denied(kept, wished(words), asked), words)
-            return kept if normalise(words) in self.words.categories else _things_alone(kept, words)
+            a_shelf = normalise(words) in self.words.categories  # sandals are shoes
+            priced = asked.price_min_minor is not None or asked.price_max_minor is not None
+            one_thing = priced and not a_shelf and not _SEVERAL.search(words)
+            return _things_alone(kept, words) if one_thing else kept
 
         found = above(threshold)
         if ideas and len(found) < FEW:
@@ -690,8 +694,9 @@ def _for_so_many(ranked: list[tuple[Candidate, ProductHit]], persons: int | None
 
 
 def _things_alone(ranked: list[tuple[Candidate, ProductHit]], words: str) -> list[tuple[Candidate, ProductHit]]:
-    """Where some are called what is asked for ("waterproof jackets"), what is not (trousers of that shelf) is left out;
-    not so of a shelf's own name alone: sandals are shoes."""
+    """Within a price, where some are called what is asked for ("waterproof jackets"), what is not (trousers
+    of that shelf) is left out. Not so of a wish for the thing alone: many a name does not say what it is, and on Chorus
+    Electronics nDCG@10 fell from 0.849 to 0.785 where it was left out."""
     things = [pair for pair in ranked if any(is_one(name, words) for name in pair[1].product.names.values())]
     return things or ranked
 

@@ -391,3 +391,27 @@ def test_ideas_may_be_farther_from_the_words_than_what_is_found_but_not_far_off(
     assert names(search.products("for winter", language="en", suggest=True).hits) == ["boot"]
     assert not search.products("for winter under 20", language="en", suggest=True).hits
     assert not search.products("a zeppelin", language="en", suggest=True).hits
+
+
+def test_within_a_price_what_is_called_so_is_shown_alone(search):
+    socks = replace(
+        PRODUCTS[1], id="socks", names={"en": "Running socks", "zh": "跑步袜"}, variants=(Variant("s", {}, 900, 3),)
+    )
+    search.apply(Change(products=(socks,)))
+    assert "socks" not in names(search.products("running shoes under 500", language="en").hits)
+    assert "runner" in names(search.products("running shoes under 500", language="en").hits)
+    two = search.products("running shoes and running socks under 500", language="en").hits
+    assert {"socks", "runner"} <= set(names(two))
+
+
+def test_a_thing_is_found_by_what_customers_call_it(search):
+    assert "runner" in names(search.products("got any trainers?", language="en").hits)
+    assert "runner" in names(search.products("有没有球鞋", language="zh").hits)
+
+
+def test_what_only_goes_with_the_thing_is_a_near_miss(search):
+    helmet = replace(PRODUCTS[1], id="helmet", names={"en": "Bicycle helmet", "zh": "自行车头盔"}, category="cycling")
+    search.apply(Change(products=(helmet,)))
+    found = search.products("bicycle", language="en")
+    assert (names(found.hits), names(found.relaxed)) == ([], ["helmet"])
+    assert names(search.products("bicycle helmet", language="en").hits) == ["helmet"]
