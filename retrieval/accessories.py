@@ -60,6 +60,28 @@ def is_one(name: str, wish: str) -> bool | None:
     return there and not _goes_with(name, thing)
 
 
+def head(wish: str, written: str) -> str | None:
+    """The English word for what is asked for, stemmed; None where none is clear. Of Chinese the end of a compound says
+    too little alone (洗衣机 and 咖啡机), unless it was written with 子 (椅子).
+
+    Args:
+        wish: what is searched for, in words of the shop; `written`: the message.
+    """
+    thing = _thing(wish)
+    if thing is None or not is_han(thing):
+        return thing
+    return thing[-1] if f"{thing[-1]}子" in written else None
+
+
+def is_called(name: str, thing: str) -> bool:
+    """Whether a name ends with the word (what stands in brackets or behind a comma aside)."""
+    said = normalise(name)
+    if is_han(thing):
+        return ends_with(said, thing)
+    words = _words(re.split(r"[(,;:/|]|\s[-–—]\s", said)[0])
+    return bool(words) and stem(words[-1]) in same_thing(thing)
+
+
 def is_for_one(name: str, wish: str) -> bool:
     """`goes_with`, of the bare thing: 帐篷地布 goes with a 四人帐篷 too."""
     thing = _thing(wish)

@@ -19,7 +19,7 @@ import numpy as np
 
 from ensemble import artifact
 from ensemble.artifact import ArtifactError
-from retrieval.accessories import is_for_one, is_one, without_place
+from retrieval.accessories import head, is_called, is_for_one, is_one, without_place
 from retrieval.attributes import product_fact, wished
 from retrieval.documents import Document, Passage, Product, Variant, cut
 from retrieval.encoder import Encoder, Rows, as_headings
@@ -213,7 +213,7 @@ class Search:
             suggest: ideas are asked for ("something for my balcony"): when little is near enough to be shown as found,
                 also the nearest that are not far off.
         """
-        text = self.names.in_their_words(text)
+        written, text = text, self.names.in_their_words(text)
         understood = understand(text, self.words, previous)
         asked = _given(understood, filters)
         known = set(previous.shown) if previous and (wants_more(text) or wants_cheaper(text)) else set()
@@ -258,6 +258,8 @@ class Search:
             relaxed = ()
         if suggest:  # ideas for "a waterproof jacket" are jackets
             hits = tuple(hit for hit in hits if _is_named(hit, asked)) or hits
+        if not hits and not relaxed:
+            relaxed = self._of_the_same_name(asked, written, known, limit)
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
         return ProductHits(hits, _remember(asked, hits or relaxed), relaxed)
@@ -470,6 +472,25 @@ class Search:
                 return found
             near = near or found
         return near
+
+    def _of_the_same_name(self, asked: Filters, written: str, known: set[str], limit: int) -> tuple[ProductHit, ...]:
+        """Where nothing is near "a double bed" or 阳台椅子: what is called a bed, or 椅."""
+        thing = head(asked.query, written)
+        if thing is None:
+            return ()
+        found = self.product_side.lexical.search_terms(dict.fromkeys(same_thing(thing), 1.0), CANDIDATES)
+        fits = self._fitting(replace(asked, category=None), known)
+        called = [
+            id
+            for id, _ in found
+            if (hit := fits.get(id)) and any(is_called(name, thing) for name in hit.product.names.values())
+        ]
+        if not called:
+            return ()
+        row = self.encoder.encode_queries([asked.query])[0]
+        ranked = self.product_side.rank(asked.query, row, among=called)
+        pairs = [(each, replace(hit, score=each.score)) for each in ranked if (hit := fits.get(each.id))]
+        return tuple(self._varied(pairs, limit))
 
     def _choose(self, chosen: dict[str, tuple[float, Passage]], score: float, passage: Passage, language: str) -> None:
         """Of a topic's translations keep the one in the customer's language, with the better score of the two."""
