@@ -20,6 +20,8 @@ class Catalogue:
         self.sessions = sessions
         self._same_words = same_words
         self._seen: Any = None
+        self._names: frozenset[str] = frozenset()
+        self._called: frozenset[str] = frozenset()
         self._gazetteer = Gazetteer()
 
     def gazetteer(self) -> Gazetteer:
@@ -37,6 +39,8 @@ class Catalogue:
                 )
             ]
             slugs = sorted({slug for (slug,) in active.with_entities(Product.category).distinct()})
-        said = Names((name for _, *names, _ in rows for name in names if name), self._same_words)
-        self._gazetteer, self._seen = replace(from_catalogue(rows, slugs), called=said.called()), seen
+        names = frozenset(name for _, *both, _ in rows for name in both if name)
+        if names != self._names:  # prices and stock change far more often
+            self._names, self._called = names, Names(names, self._same_words).called()
+        self._gazetteer, self._seen = replace(from_catalogue(rows, slugs), called=self._called), seen
         return self._gazetteer

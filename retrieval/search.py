@@ -258,7 +258,7 @@ class Search:
             relaxed = ()
         if suggest:  # ideas for "a waterproof jacket" are jackets
             hits = tuple(hit for hit in hits if _is_named(hit, asked)) or hits
-        if not hits and not relaxed:
+        if not hits and not relaxed and not known:  # "more" of what has all been shown is none
             relaxed = self._of_the_same_name(asked, written, known, limit)
         if wants_more(text) and previous:
             asked = replace(asked, shown=previous.shown, shown_prices_minor=previous.shown_prices_minor)
@@ -389,7 +389,10 @@ class Search:
 
     @cached_property
     def names(self) -> Names:
-        """What the products are called, until one comes, goes or gets another name."""
+        """What the products are called; made again when one comes, goes or gets another name."""
+        return self._names_now()
+
+    def _names_now(self) -> Names:
         names = (name for product in self.product_store.items() for name in product.names.values())
         return Names(names, self.same_words)
 
@@ -561,7 +564,7 @@ class Search:
         self.product_store.put(change.products, remove=change.products_gone)
         self.__dict__.pop("_shelves", None)
         if changed_ids or change.products_gone:
-            self.__dict__.pop("names", None)
+            self.__dict__["names"] = self._names_now()  # searches that run meanwhile keep the old ones
         self.product_side.add(rows, texts_of)
         gone = list(change.products_gone)
         self.product_side.remove([name for id in gone for name in row_ids(id)], gone)
