@@ -20,8 +20,6 @@ class Catalogue:
         self.sessions = sessions
         self._same_words = same_words
         self._seen: Any = None
-        self._names: frozenset[str] = frozenset()
-        self._called: frozenset[str] = frozenset()
         self._gazetteer = Gazetteer()
 
     def gazetteer(self) -> Gazetteer:
@@ -39,8 +37,12 @@ class Catalogue:
                 )
             ]
             slugs = sorted({slug for (slug,) in active.with_entities(Product.category).distinct()})
-        names = frozenset(name for _, *both, _ in rows for name in both if name)
-        if names != self._names:  # prices and stock change far more often
-            self._names, self._called = names, Names(names, self._same_words).called()
-        self._gazetteer, self._seen = replace(from_catalogue(rows, slugs), called=self._called), seen
+        made, called = from_catalogue(rows, slugs), self._gazetteer.called
+        if _of_products(made) != _of_products(self._gazetteer):  # prices and stock change far more often
+            called = Names(_of_products(made), self._same_words).called()
+        self._gazetteer, self._seen = replace(made, called=called), seen
         return self._gazetteer
+
+
+def _of_products(gazetteer: Gazetteer) -> frozenset[str]:
+    return frozenset(name for (kind, _), written in gazetteer.names.items() if kind == "product" for name in written)

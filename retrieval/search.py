@@ -30,7 +30,7 @@ from retrieval.index import VectorIndex
 from retrieval.lexical import LexicalIndex, is_han, normalise, same_thing, title_tokens, tokens
 from retrieval.lexicon import Vocabulary, find_forms, vocabulary
 from retrieval.product_text import lexical_text, product_text
-from retrieval.same_words import Names, ends_with, shipped
+from retrieval.same_words import Names, shipped
 from retrieval.store import Store, read_passage, read_product
 
 KIND = "index"
@@ -347,22 +347,22 @@ class Search:
             threshold *= NAMED_SHELF
 
         one_word = is_han(words) and not asked.category  # a word alone means little to the encoder: 剪 is in 修枝剪
-
-        def ends(hit: ProductHit) -> bool:
-            return one_word and any(ends_with(normalise(name), words) for name in hit.product.names.values())
+        a_shelf = normalise(words) in self.words.categories  # sandals are shoes
+        priced = asked.price_min_minor is not None or asked.price_max_minor is not None
+        one_thing = priced and not a_shelf and not _SEVERAL.search(words)
 
         def above(least: float) -> list[tuple[Candidate, ProductHit]]:
             kept = []
             for candidate in ranked:
                 hit = fits.get(candidate.id)
-                if hit is None or candidate.score < (least * NAMED_SHELF if ends(hit) else least):
+                if hit is None:
+                    continue
+                named = one_word and _is_called(hit.product, words)
+                if candidate.score < (least * NAMED_SHELF if named else least):
                     continue
                 kept.append((candidate, replace(hit, score=candidate.score)))
             kept = _for_so_many(kept, asked.persons)
             kept = self._of_what_is_named(_not_denied(kept, wished(words), asked), words)
-            a_shelf = normalise(words) in self.words.categories  # sandals are shoes
-            priced = asked.price_min_minor is not None or asked.price_max_minor is not None
-            one_thing = priced and not a_shelf and not _SEVERAL.search(words)
             return _things_alone(kept, words) if one_thing else kept
 
         found = above(threshold)
@@ -483,17 +483,12 @@ class Search:
             return ()
         found = self.product_side.lexical.search_terms(dict.fromkeys(same_thing(thing), 1.0), CANDIDATES)
         fits = self._fitting(replace(asked, category=None), known)
-        called = [
-            id
-            for id, _ in found
-            if (hit := fits.get(id)) and any(is_called(name, thing) for name in hit.product.names.values())
-        ]
+        called = {id: hit for id, _ in found if (hit := fits.get(id)) and _is_called(hit.product, thing)}
         if not called:
             return ()
         row = self.encoder.encode_queries([asked.query])[0]
-        ranked = self.product_side.rank(asked.query, row, among=called)
-        pairs = [(each, replace(hit, score=each.score)) for each in ranked if (hit := fits.get(each.id))]
-        return tuple(self._varied(pairs, limit))
+        ranked = self.product_side.rank(asked.query, row, among=list(called))
+        return tuple(self._varied([(each, replace(called[each.id], score=each.score)) for each in ranked], limit))
 
     def _choose(self, chosen: dict[str, tuple[float, Passage]], score: float, passage: Passage, language: str) -> None:
         """Of a topic's translations keep the one in the customer's language, with the better score of the two."""
@@ -686,6 +681,10 @@ def _is_named(hit: ProductHit, asked: Filters) -> bool:
     """True where the wish names this thing, or nothing clearly, and its data does not say that it is another kind of it
     (not waterproof)."""
     return _is_thing(hit.product, asked) and not _denies(hit, wished(asked.query))
+
+
+def _is_called(product: Product, thing: str) -> bool:
+    return any(is_called(name, thing) for name in product.names.values())
 
 
 def _only_goes_with(product: Product, asked: Filters) -> bool:
